@@ -1,0 +1,253 @@
+/* heaptally_format.h - the layout of a live image and of a snapshot file.
+ *
+ * The only fact that the traced process and the command share. An image is written by many threads
+ * while others read it; a snapshot is an image at rest, its regions packed behind the header.
+ *
+ *     image      header | region | region | ...          sparse, each region at its full capacity
+ *     snapshot   header | region's bytes | ...           only the used records, plain or zstd
+ *
+ * All integers are in the byte order and all addresses in the width of the machine that wrote the file
+ * (`byte_order`, `pointer_bytes`); a reader refuses what it was not built for. Offsets and sizes are in
+ * bytes unless their name says otherwise. Every record type has a fixed size, asserted below; record 0
+ * of PCS, STACKS and CELLS is never used, so that an id of 0 means "none".
+ *
+ * Fields marked (atomic) change while a program runs. Which one publishes which:
+ *   - a stack record is valid when `hash_lo` is not 0: loaded with acquire, it makes the record and its
+ *     frames, PCs, modules and strings visible;
+ *   - a cell is valid when `stack` is not 0; while `write_sequence` is odd its owner is in the middle of
+ *     an update (at most one event); a reader copies between two equal, even values of it;
+ *   - `used_records` of a region bounds what can be referenced, `committed_bytes` what can be touched. */
+#ifndef HEAPTALLY_FORMAT_H
+#define HEAPTALLY_FORMAT_H
+
+#include <stdint.h>
+
+/* Eight bytes at offset 0, stored last when a snapshot is written. */
+#define HT_MAGIC "HEAPTALY"
+/* major << 16 | minor. A reader refuses another major version, and accepts any minor. */
+#define HT_VERSION 0x00010000u
+#define HT_BYTE_ORDER 0x01020304u
+#define HT_HEADER_BYTES 16384u
+
+#define HT_IMAGE_SUFFIX ".htimage"
+#define HT_SNAPSHOT_SUFFIX ".hts"
+
+enum ht_kind { HT_KIND_IMAGE = 1, HT_KIND_SNAPSHOT = 2 };
+
+enum ht_state {
+    HT_STATE_RUNNING = 1, /* a process owns the image; dead if no process has its pid and start time */
+    HT_STATE_EXITED = 2,  /* left by exit(), its last snapshot could not be written */
+};
+
+/* What made a snapshot. */
+enum ht_trigger {
+    HT_TRIGGER_NONE = 0,
+    HT_TRIGGER_EXIT = 1,    /* exit() or return from main */
+    HT_TRIGGER_SIGNAL = 2,  /* HEAPTALLY_SIGNAL */
+    HT_TRIGGER_API = 3,     /* heaptally_snapshot() */
+    HT_TRIGGER_OUTSIDE = 4, /* the command, of a running process */
+    HT_TRIGGER_IMAGE = 5,   /* the command, from the image of a dead process */
+};
+
+enum ht_region_id {
+    HT_REGION_MODULES = 0, /* struct ht_module */
+    HT_REGION_STRINGS = 1, /* bytes; every string ends in NUL */
+    HT_REGION_PCS = 2,     /* struct ht_pc */
+    HT_REGION_FRAMES = 3,  /* uint32_t, see HT_FRAME_* */
+    HT_REGION_STACKS = 4,  /* struct ht_stack */
+    HT_REGION_CELLS = 5,   /* struct ht_cell */
+    HT_REGION_SLOTS = 6,   /* struct ht_slot */
+    HT_REGIONS = 7,
+};
+
+enum ht_codec { HT_CODEC_PLAIN = 0, HT_CODEC_ZSTD = 1 };
+
+struct ht_region {
+    uint32_t record_bytes;
+    uint32_t codec;           /* enum ht_codec; images are plain */
+    uint64_t offset;          /* from the start of the file */
+    uint64_t capacity_bytes;  /* of an image: address space; of a snapshot: used_records * record_bytes */
+    uint64_t committed_bytes; /* (atomic) of an image: touchable; of a snapshot: as capacity_bytes */
+    uint64_t used_records;    /* (atomic) handed out, record 0 included */
+    uint64_t stored_bytes;    /* snapshot: bytes in the file, after the codec; image: 0 */
+    uint64_t checksum;        /* snapshot: XXH64, seed 0, of the stored bytes; image: 0 */
+};
+
+/* A loaded ELF object. PCs point to it, so two libraries that lived at one address stay apart. */
+#define HT_MODULE_SEGMENTS 8
+#define HT_BUILD_ID_BYTES 32
+#define HT_NO_MODULE 0xffffffffu
+
+struct ht_segment {
+    uint64_t vaddr; /* in the file's own addresses: run-time address - load_bias */
+    uint64_t memory_bytes;
+    uint64_t file_offset;
+    uint32_t flags; /* PF_R, PF_W, PF_X */
+    uint32_t reserved;
+};
+
+struct ht_module {
+    uint64_t load_bias;  /* run-time address - ELF address */
+    uint64_t start, end; /* run-time extent [start, end) */
+    uint64_t mapped_ns;  /* when first seen, ns since created_monotonic_ns */
+    uint64_t unmapped_ns; /* (atomic) when seen to be gone; 0: still there */
+    uint64_t path;       /* offset in STRINGS; absolute, or "[vdso]" */
+    uint32_t valid;      /* (atomic) 1 when published */
+    uint8_t build_id_bytes;
+    uint8_t segment_count;
+    uint16_t reserved;
+    uint8_t build_id[HT_BUILD_ID_BYTES];
+    struct ht_segment segments[HT_MODULE_SEGMENTS];
+    uint64_t reserved2[9];
+};
+_Static_assert(sizeof(struct ht_module) == 416, "ht_module is part of the file format");
+
+/* A distinct program counter. For a caller's frame it is the return address: the call is at pc - 1. */
+struct ht_pc {
+    uint64_t pc;     /* run-time address */
+    uint32_t module; /* index in MODULES, or HT_NO_MODULE (JIT code, or its module was lost) */
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct ht_pc) == 16, "ht_pc is part of the file format");
+
+/* A frame is the index of its PC; the flag marks a PC that a signal interrupted: that very
+ * instruction, not the one after a call. */
+#define HT_FRAME_EXACT 0x80000000u
+#define HT_FRAME_PC 0x7fffffffu
+
+/* A call stack. Its frames, outermost first, are the first `kept` frames of stack `base` and then
+ * frame_count - kept entries of FRAMES from first_frame on; base < own id, so decoding ends.
+ * depth > frame_count: the oldest depth - frame_count frames were not kept (HEAPTALLY_NFRAME).
+ *
+ * The hash is the value of the polynomial with the recorded frames as coefficients, outermost first, at
+ * the secret point hash_key modulo the prime 2^127 - 1 (Horner's rule: h = h * key + x, from h = 1), where
+ * x = 1 + pc + (salt << 64), salt 0 unless the PC's range was unmapped and used again. Two different
+ * stacks of at most n frames meet with probability <= (n + 1) / 2^127 over the choice of the key: for n =
+ * 65535 and the 10^14 / 2 pairs of 10^7 stacks, less than 2^-65. A published hash has hash_lo != 0. */
+struct ht_stack {
+    uint64_t hash_lo; /* (atomic) stored last */
+    uint64_t hash_hi;
+    uint32_t base;
+    uint32_t first_frame;
+    uint16_t kept;
+    uint16_t frame_count;
+    uint32_t depth; /* untruncated, as first seen; HT_DEPTH_MAX means "or more" */
+};
+_Static_assert(sizeof(struct ht_stack) == 32, "ht_stack is part of the file format");
+
+#define HT_NFRAME_MAX 65535u
+#define HT_DEPTH_MAX 65535u
+
+/* Stacks with no frames that stand for a reason. */
+enum {
+    HT_STACK_NONE = 0,
+    HT_STACK_OVERFLOW = 1,     /* the tables were full when its blocks were allocated */
+    HT_STACK_UNATTRIBUTED = 2, /* allocated by a signal handler that interrupted the tracer itself */
+    HT_STACK_FIRST = 3,
+};
+
+/* What one thread slot allocated and freed of one stack's blocks. A block freed by another thread is
+ * counted in a cell of that thread, so live = allocated - freed holds for the sum over a stack's cells
+ * and may be negative in one. peak_*: live at the last global maximum, if peak_sequence equals the
+ * header's; else the maximum came after the last event of this cell and its live values are those. */
+struct ht_cell {
+    uint64_t allocations;     /* (atomic), as all below */
+    uint64_t allocated_bytes; /* requested sizes */
+    uint64_t frees;
+    uint64_t freed_bytes;
+    int64_t peak_bytes;
+    int64_t peak_blocks;
+    uint32_t write_sequence; /* odd while the owner writes */
+    uint32_t peak_sequence;
+    uint32_t stack; /* index in STACKS; stored last */
+    uint32_t slot;  /* index in SLOTS */
+};
+_Static_assert(sizeof(struct ht_cell) == 64, "ht_cell is part of the file format");
+
+/* A thread slot: its owner, or the last one if that thread has ended. */
+struct ht_slot {
+    uint32_t tid;     /* (atomic) 0: free */
+    uint32_t threads; /* how many threads have held the slot */
+    int64_t unflushed_bytes; /* (atomic) live bytes not yet added to totals.live_bytes */
+    uint64_t unmatched_frees; /* (atomic) of blocks that were never seen */
+    uint64_t lost_frees;      /* (atomic) blocks that must have been freed without our seeing it */
+    uint64_t truncated;       /* (atomic) allocations whose stack was deeper than nframe */
+    uint64_t deferred;        /* (atomic) events that interrupted the tracer and were counted after it */
+    uint64_t reserved[2];
+};
+_Static_assert(sizeof(struct ht_slot) == 64, "ht_slot is part of the file format");
+
+/* What was lost, and why. All (atomic); 0 in a run that missed nothing. */
+enum ht_loss {
+    HT_LOSS_OVERFLOW_ALLOCATIONS = 0, /* attributed to HT_STACK_OVERFLOW: tables full */
+    HT_LOSS_UNTRACKED_BLOCKS = 1,     /* never entered: no memory for the block table, no slot */
+    HT_LOSS_UNTRACKED_BYTES = 2,
+    HT_LOSS_DEFERRED = 3,      /* events in signal handlers beyond what a thread can put off */
+    HT_LOSS_SNAPSHOTS = 4,     /* snapshots that could not be written */
+    HT_LOSS_COMMIT = 5,        /* the file system or the memory limit refused to grow the image */
+    HT_LOSS_NO_FILE = 6,       /* 1: there is no file, only memory: nobody can read it from outside */
+    HT_LOSS_MODULES = 7,       /* modules or paths that found no room */
+    HT_LOSS_CLIPPED_SIZES = 8, /* blocks over 4 GiB whose size was cut to 4 GiB - 1 when freed */
+    HT_LOSS_FORK = 9,          /* 1: a forked child that could not make its own image stopped tracing */
+    HT_LOSSES = 16,
+};
+
+struct ht_totals {
+    uint64_t live_bytes;         /* (atomic) without what the slots have not flushed */
+    uint64_t peak_bytes;         /* (atomic) largest live_bytes that a free has ended */
+    uint64_t peak_sequence;      /* (atomic) counts the maxima; the low 32 bits are what cells keep */
+    uint64_t quantum_bytes;      /* (atomic) what a slot may hold back; 0: one thread, exact */
+    uint64_t quantum_max_bytes;  /* (atomic) the largest quantum so far */
+    uint64_t slots_in_use;       /* (atomic) */
+    uint64_t reserved[2];
+};
+_Static_assert(sizeof(struct ht_totals) == 64, "ht_totals is part of the file format");
+
+#define HT_LABEL_BYTES 128
+#define HT_PATH_BYTES 1024
+#define HT_COMMAND_LINE_BYTES 4096
+
+struct ht_header {
+    char magic[8];
+    uint32_t version;
+    uint32_t header_bytes; /* HT_HEADER_BYTES */
+    uint32_t byte_order;
+    uint32_t kind;    /* enum ht_kind */
+    uint16_t machine; /* ELF e_machine */
+    uint16_t pointer_bytes;
+    uint32_t state; /* (atomic) enum ht_state */
+    uint32_t pid;
+    uint32_t parent_pid;
+    uint32_t user_id;
+    uint32_t nframe;
+    uint64_t start_ticks;          /* field 22 of /proc/PID/stat; with pid, names a process for good */
+    uint64_t created_realtime_ns;  /* CLOCK_REALTIME */
+    uint64_t created_monotonic_ns; /* CLOCK_MONOTONIC */
+    uint64_t taken_realtime_ns;    /* snapshot */
+    uint32_t trigger;              /* snapshot: enum ht_trigger */
+    uint32_t snapshots;            /* (atomic) image: number of the last snapshot; snapshot: its own */
+    uint64_t hash_key[2];          /* low, high */
+    uint64_t budget_bytes;         /* HEAPTALLY_MEMORY */
+    uint64_t committed_bytes;      /* (atomic) of all regions */
+    uint64_t private_bytes;        /* (atomic) tables outside of the image */
+    uint64_t inherited_blocks;     /* of a forked child: live at its start, counted as allocations */
+    uint64_t inherited_bytes;
+    uint32_t command_line_bytes;
+    uint32_t exec_index;           /* how many images this process had before: one for each exec */
+    uint64_t session;              /* of `heaptally run`: its number for this run; else 0 */
+    uint64_t signal;               /* the snapshot signal that is installed; 0: none */
+    uint64_t header_checksum;      /* snapshot: XXH64, seed 0, of the header with this field 0 */
+    uint64_t reserved[5];
+    char label[HT_LABEL_BYTES];    /* snapshot: of heaptally_snapshot() */
+    char executable[HT_PATH_BYTES];
+    char working_directory[HT_PATH_BYTES];
+    char unwinder[32];
+    char command_line[HT_COMMAND_LINE_BYTES]; /* arguments, each ended by NUL; cut if longer */
+    struct ht_region regions[HT_REGIONS];
+    _Alignas(64) struct ht_totals totals;
+    _Alignas(64) uint64_t losses[HT_LOSSES]; /* (atomic) enum ht_loss */
+};
+_Static_assert(sizeof(struct ht_region) == 56, "ht_region is part of the file format");
+_Static_assert(sizeof(struct ht_header) <= HT_HEADER_BYTES, "the header has its own pages");
+
+#endif
