@@ -187,7 +187,7 @@ enum ht_loss {
     HT_LOSS_NO_FILE = 6,       /* 1: there is no file, only memory: nobody can read it from outside */
     HT_LOSS_MODULES = 7,       /* modules or paths that found no room */
     HT_LOSS_CLIPPED_SIZES = 8, /* blocks over 4 GiB whose size was cut to 4 GiB - 1 when freed */
-    HT_LOSS_FORK = 9,          /* 1: a forked child that could not make its own image stopped tracing */
+    HT_LOSS_FORK = 9,          /* forked children that could not make an image of their own: not traced */
     HT_LOSSES = 16,
 };
 

@@ -367,10 +367,14 @@ bool image_adopt(void) {
     static struct ht_header draft;
     draft_child(&draft);
     int fd = child_file(&draft);
-    if (fd < 0)
+    if (fd < 0) {
+        image_lose(HT_LOSS_FORK, 1);
         return false;
-    bool done = copy_regions(&draft, fd) && map_file(image_header, image_bytes, fd) != NULL &&
-                reopen_regions(&draft);
+    }
+    bool done = copy_regions(&draft, fd);
+    if (!done) /* the mapping is still the parent's: let it say what it cannot see */
+        image_lose(HT_LOSS_FORK, 1);
+    done = done && map_file(image_header, image_bytes, fd) != NULL && reopen_regions(&draft);
     sys_close(fd);
     if (done)
         sys_advise(image_header, image_bytes, MADV_DONTDUMP);
