@@ -17,12 +17,12 @@ bool trace_open(struct trace *self, uint32_t capacity) {
 }
 
 field trace_hash(const struct trace *self) {
-    return self->count != 0 ? self->frames[self->count - 1].prefix : 1;
+    return self->count != 0 ? field_canonical(self->frames[self->count - 1].prefix) : 1;
 }
 
 static void set_frame(struct trace_frame *frame, field below, field key, uint64_t pc, uint32_t salt) {
     field coefficient = (field)pc + 1 + ((field)salt << 64);
-    frame->prefix = field_add(field_multiply(below, key), coefficient);
+    frame->prefix = field_multiply_add(below, key, coefficient);
     frame->pc = pc;
     frame->salt = salt;
     frame->owner = 0;

@@ -17,7 +17,7 @@
 #define TRACE_EXACT ((uint64_t)1 << 63)
 
 struct trace_frame {
-    field prefix; /* hash of frames [0, here] */
+    field prefix; /* hash of frames [0, here], folded */
     uint64_t pc;  /* coded */
     uint32_t salt;
     uint32_t owner;

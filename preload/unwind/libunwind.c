@@ -9,11 +9,10 @@
  * dl_iterate_phdr, which takes the loader's lock. Its caches are per thread (UNW_CACHE_PER_THREAD), so no
  * lock of its own is held meanwhile.
  *
- * Threads: any.  Signals: unw_step blocks them for a moment.  Heap: none seen (mmap).  errno: saved. */
+ * Threads: any.  Signals: unw_step blocks them for a moment.  Heap: none seen (mmap).  errno: may change. */
 #include "unwind.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <stddef.h>
 
 #define UNW_LOCAL_ONLY
@@ -60,15 +59,12 @@ static bool open_library(void) {
     return all;
 }
 
+/* A tail call: each frame of ours costs 7 ns more. */
 static uint32_t unwind(uintptr_t *pcs, uint32_t capacity) {
-    int saved = errno;
-    int count = backtrace_((void **)pcs, (int)capacity);
-    errno = saved;
-    return count > 0 ? (uint32_t)count : 0;
+    return (uint32_t)backtrace_((void **)pcs, (int)capacity);
 }
 
 static uint32_t unwind_afresh(uintptr_t *pcs, uint32_t capacity) {
-    int saved = errno;
     unw_context_t context;
     unw_cursor_t cursor;
     uint32_t count = 0;
@@ -84,14 +80,11 @@ static uint32_t unwind_afresh(uintptr_t *pcs, uint32_t capacity) {
                 break;
             pcs[count++] = (uintptr_t)pc;
         } while (count < capacity && step_(&cursor) > 0);
-    errno = saved;
     return count;
 }
 
 static void forget(void) {
-    int saved = errno;
     flush_cache_(*local_space, 0, 0);
-    errno = saved;
 }
 
 const struct unwinder unwinder_libunwind = {"libunwind", open_library, unwind, unwind_afresh, forget};

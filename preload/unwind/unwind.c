@@ -5,6 +5,7 @@
 
 #include "../platform/options.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* This library's own extent, from the linker. */
@@ -32,7 +33,10 @@ static bool is_own(uintptr_t pc) {
 
 uint32_t unwind_stack(uintptr_t *pcs, uint32_t capacity, bool afresh) {
     const struct unwinder *unwinder = in_use();
+    int saved = errno;
     uint32_t count = afresh ? unwinder->unwind_afresh(pcs, capacity) : unwinder->unwind(pcs, capacity);
+    errno = saved;
+    count = (int32_t)count > 0 ? count : 0;
     uint32_t own = 0;
     while (own < count && is_own(pcs[own]))
         own++;
@@ -43,5 +47,7 @@ uint32_t unwind_stack(uintptr_t *pcs, uint32_t capacity, bool afresh) {
 }
 
 void unwind_forget(void) {
+    int saved = errno;
     in_use()->forget();
+    errno = saved;
 }

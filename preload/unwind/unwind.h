@@ -4,7 +4,7 @@
  * is the program's call into an interposed function: frames of this library are cut off.
  *
  * Threads: any.  Signals: as the back-end says.  Heap: the back-end must not call an interposed function,
- * or must bear that its calls are not traced (the caller's guard is closed).  errno: kept. */
+ * or must bear that its calls are not traced (the caller's guard is closed).  errno: may change; its callers here keep it. */
 #ifndef HEAPTALLY_UNWIND_H
 #define HEAPTALLY_UNWIND_H
 
