@@ -1,0 +1,54 @@
+/* trace.c - see trace.h.
+ * Owns:    nothing but the threads' frame arrays.
+ * Threads: each its own.  Signals: no.  Heap: never. */
+#include "trace.h"
+
+#include "../platform/arena.h"
+#include "image.h"
+#include "modules.h"
+
+uintptr_t trace_signal_return;
+
+bool trace_open(struct trace *self, uint32_t capacity) {
+    self->frames = arena_map(capacity * sizeof *self->frames);
+    self->capacity = capacity;
+    self->count = 0;
+    return self->frames != NULL;
+}
+
+field trace_hash(const struct trace *self) {
+    return self->count != 0 ? field_canonical(self->frames[self->count - 1].prefix) : 1;
+}
+
+static void set_frame(struct trace_frame *frame, field below, field key, uint64_t pc, uint32_t salt) {
+    field coefficient = (field)pc + 1 + ((field)salt << 64);
+    frame->prefix = field_multiply_add(below, key, coefficient);
+    frame->pc = pc;
+    frame->salt = salt;
+    frame->owner = 0;
+}
+
+/* The frame that was interrupted lies, newest first, behind the return from the handler. */
+static uint64_t coded(const uintptr_t *pcs, uint32_t at) {
+    uint64_t exact = at != 0 && pcs[at - 1] == trace_signal_return ? TRACE_EXACT : 0;
+    return (pcs[at] & ~TRACE_EXACT) | exact;
+}
+
+void trace_set(struct trace *self, const uintptr_t *pcs, uint32_t count) {
+    uint32_t generation = __atomic_load_n(&modules_generation, __ATOMIC_ACQUIRE);
+    if (generation != self->generation) {
+        self->generation = generation;
+        self->count = 0;
+    }
+    field key = ((field)image_header->hash_key[1] << 64) | image_header->hash_key[0];
+    uint32_t kept = count < self->capacity ? count : self->capacity, i = 0;
+    while (i < kept && i < self->count && self->frames[i].pc == coded(pcs, kept - 1 - i))
+        i++;
+    for (; i < kept; i++) {
+        uint64_t pc = coded(pcs, kept - 1 - i);
+        set_frame(&self->frames[i], i != 0 ? self->frames[i - 1].prefix : 1, key, pc,
+                  modules_salt((uintptr_t)(pc & ~TRACE_EXACT)));
+    }
+    self->count = kept;
+    self->depth = count;
+}
