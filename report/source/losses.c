@@ -22,7 +22,7 @@ static const struct {
     {HT_LOSS_NO_FILE, "no_file", "the image has no file, so that it could be read only through snapshots"},
     {HT_LOSS_MODULES, "modules", "modules or paths that found no room; their frames have no name"},
     {HT_LOSS_CLIPPED_SIZES, "clipped_sizes", "blocks over 4 GiB whose size was cut to 4 GiB when they were freed"},
-    {HT_LOSS_FORK, "fork", "a forked child could not make an image of its own, and was not traced"},
+    {HT_LOSS_FORK, "fork", "forked children that could not make an image of their own, and were not traced"},
 };
 _Static_assert(sizeof kinds / sizeof *kinds + 1 == LOSSES_COUNT, "one more for lost frees, which the slots count");
 

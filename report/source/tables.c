@@ -152,7 +152,7 @@ static bool check_pc(const struct check *check, uint32_t id) {
     uint32_t modules = tables->region[HT_REGION_MODULES].count;
     if (check->pcs[id])
         return true;
-    if (module != HT_NO_MODULE && module >= modules)
+    if (module != 0 && module >= modules)
         return complain(check, HT_REGION_PCS, id, "module", module, modules);
     check->pcs[id] = 1;
     return true;

@@ -94,7 +94,7 @@ static bool look_up(struct resolver *self, uint32_t pc_id, bool exact, struct ch
     struct symbols_frame found[CHAIN_MAX];
     const char *path = "[unknown]";
     size_t count = 0;
-    if (pc->module != HT_NO_MODULE) {
+    if (pc->module != 0) {
         address -= tables_module(self->tables, pc->module)->load_bias;
         path = tables_module_path(self->tables, pc->module);
         count = symbols_resolve(self->symbols, self->modules[pc->module], address, found, CHAIN_MAX);

@@ -123,7 +123,7 @@ bool traces_module(struct traces *self, size_t trace, frame_id *id) {
         return *id != FRAME_NONE;
     }
     uint32_t module = tables_pc(tables, self->entries[entries - 1] & HT_FRAME_PC)->module;
-    if (module != HT_NO_MODULE && tables_module_path(tables, module)[0] != '\0')
+    if (module != 0 && tables_module_path(tables, module)[0] != '\0')
         frame.module = tables_module_path(tables, module);
     *id = frames_put(self->frames, &frame);
     return *id != FRAME_NONE;
