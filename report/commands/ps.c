@@ -102,18 +102,18 @@ static void print_process(struct json *json, const struct image_list *list, cons
     char path[PATH_MAX + 128];
     directory_path(list, process->entry, path, sizeof path);
     json_open(json, NULL, '{');
-    json_unsigned(json, "pid", process->entry->pid);
-    json_string(json, "state", states[process->entry->state]);
-    json_string(json, "image", path);
-    json_unsigned(json, "image_bytes", process->entry->held_bytes);
-    json_string(json, "program", process->readable ? process->program : NULL);
+    json_put_unsigned(json, "pid", process->entry->pid);
+    json_put_string(json, "state", states[process->entry->state]);
+    json_put_string(json, "image", path);
+    json_put_unsigned(json, "image_bytes", process->entry->held_bytes);
+    json_put_string(json, "program", process->readable ? process->program : NULL);
     if (process->readable) {
-        json_signed(json, "live_bytes", process->totals.live_bytes);
-        json_signed(json, "live_blocks", process->totals.live_blocks);
-        json_unsigned(json, "allocations", process->totals.allocations);
-        json_unsigned(json, "started_ns", process->created_realtime_ns);
+        json_put_signed(json, "live_bytes", process->totals.live_bytes);
+        json_put_signed(json, "live_blocks", process->totals.live_blocks);
+        json_put_unsigned(json, "allocations", process->totals.allocations);
+        json_put_unsigned(json, "started_ns", process->created_realtime_ns);
     } else {
-        json_string(json, "reason", process->reason);
+        json_put_string(json, "reason", process->reason);
     }
     json_close(json, '}');
 }
@@ -121,7 +121,7 @@ static void print_process(struct json *json, const struct image_list *list, cons
 static void print_json(const struct image_list *list, const struct process *processes) {
     struct json json = {.out = stdout};
     json_open(&json, NULL, '{');
-    json_string(&json, "directory", list->directory);
+    json_put_string(&json, "directory", list->directory);
     json_open(&json, "processes", '[');
     for (size_t i = 0; i < list->count; i++)
         print_process(&json, list, &processes[i]);

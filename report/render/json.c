@@ -54,7 +54,7 @@ void json_close(struct json *self, char bracket) {
     self->filled = true;
 }
 
-void json_string(struct json *self, const char *name, const char *value) {
+void json_put_string(struct json *self, const char *name, const char *value) {
     begin(self, name);
     if (value != NULL)
         put_quoted(self->out, value);
@@ -62,27 +62,27 @@ void json_string(struct json *self, const char *name, const char *value) {
         fputs("null", self->out);
 }
 
-void json_signed(struct json *self, const char *name, int64_t value) {
+void json_put_signed(struct json *self, const char *name, int64_t value) {
     begin(self, name);
     fprintf(self->out, "%" PRId64, value);
 }
 
-void json_unsigned(struct json *self, const char *name, uint64_t value) {
+void json_put_unsigned(struct json *self, const char *name, uint64_t value) {
     begin(self, name);
     fprintf(self->out, "%" PRIu64, value);
 }
 
-void json_real(struct json *self, const char *name, double value) {
+void json_put_real(struct json *self, const char *name, double value) {
     begin(self, name);
     fprintf(self->out, "%.17g", value);
 }
 
-void json_bool(struct json *self, const char *name, bool value) {
+void json_put_bool(struct json *self, const char *name, bool value) {
     begin(self, name);
     fputs(value ? "true" : "false", self->out);
 }
 
-void json_null(struct json *self, const char *name) {
+void json_put_null(struct json *self, const char *name) {
     begin(self, name);
     fputs("null", self->out);
 }
