@@ -39,8 +39,10 @@ static void print_patterns(FILE *out, const char *title, const char *const *patt
 }
 
 void analysis_notes(FILE *out) {
-    fputs("\nThe line that a row names, with the keys lineno, filename and function: the newest frame of the stack\n"
-          "that is not in an allocator, a container or a wrapper of these. Passed over are (* matches anything)\n",
+    fputs("\nThe line that a row names, with the keys lineno, filename and function: the newest frame of the "
+          "stack\n"
+          "that is not in an allocator, a container or a wrapper of these. Passed over are (* matches "
+          "anything)\n",
           out);
     print_patterns(out, "  functions:", blame_functions());
     print_patterns(out, "  files:", blame_files());
@@ -127,7 +129,8 @@ static bool print(struct view *view, const struct statistics *statistics, const 
     return true;
 }
 
-bool analysis_top(const char *source, const struct analysis_options *options, FILE *out, struct error *error) {
+bool analysis_top(const char *source, const struct analysis_options *options, FILE *out,
+                  struct error *error) {
     struct shared shared;
     struct loaded loaded;
     bool done = begin(&shared, error) && load(&loaded, &shared, source, options, error);
@@ -154,8 +157,8 @@ static bool print_diff(const struct loaded *old, const struct loaded *new, const
     return done;
 }
 
-bool analysis_diff(const char *old_name, const char *new_name, const struct analysis_options *options, FILE *out,
-                   struct error *error) {
+bool analysis_diff(const char *old_name, const char *new_name, const struct analysis_options *options,
+                   FILE *out, struct error *error) {
     struct shared shared;
     struct loaded old, new;
     bool done = false;

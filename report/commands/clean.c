@@ -87,8 +87,8 @@ static bool clean(struct clean *self, struct error *error) {
                                 clean_directory(self, directory, error);
     if (!done)
         return false;
-    printf("%s %" PRIu64 " image%s of dead processes, %.1f KiB\n", self->dry ? "would remove" : "removed", self->removed,
-           self->removed == 1 ? "" : "s", (double)self->removed_bytes / 1024);
+    printf("%s %" PRIu64 " image%s of dead processes, %.1f KiB\n", self->dry ? "would remove" : "removed",
+           self->removed, self->removed == 1 ? "" : "s", (double)self->removed_bytes / 1024);
     if (self->failed != 0)
         return error_set(error, "clean: %" PRIu64 " could not be removed", self->failed);
     return true;
@@ -97,16 +97,24 @@ static bool clean(struct clean *self, struct error *error) {
 static int run(int argc, char **argv, struct error *error) {
     struct clean self = {0};
     const struct option rows[] = {
-        {.name = "keep-bytes", .kind = OPTION_BYTES, .value = &self.keep_bytes, .argument = "BYTES",
+        {.name = "keep-bytes",
+         .kind = OPTION_BYTES,
+         .value = &self.keep_bytes,
+         .argument = "BYTES",
          .help = "leave the youngest that take no more than this together"},
-        {.name = "all", .kind = OPTION_FLAG, .value = &self.all, .help = "of all users, in their default directories (root)"},
+        {.name = "all",
+         .kind = OPTION_FLAG,
+         .value = &self.all,
+         .help = "of all users, in their default directories (root)"},
         {.name = "dry-run", .letter = 'n', .kind = OPTION_FLAG, .value = &self.dry, .help = "only say which"},
     };
     const struct option_table table = {
         .command = "clean",
         .synopsis = "[OPTION...]",
-        .about = "Removes the images of dead processes, and what unfinished runs left behind. Images lie in memory unless\n"
-                 "HEAPTALLY_DIR says otherwise; a traced process that starts removes the oldest ones too when they are\n"
+        .about = "Removes the images of dead processes, and what unfinished runs left behind. Images lie in "
+                 "memory unless\n"
+                 "HEAPTALLY_DIR says otherwise; a traced process that starts removes the oldest ones too "
+                 "when they are\n"
                  "many. heaptally snapshot PID saves one before.",
         .options = rows,
         .count = sizeof rows / sizeof *rows,

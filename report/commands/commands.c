@@ -7,7 +7,8 @@
 #include <string.h>
 
 static const struct command *const all[] = {
-    &command_run, &command_ps, &command_clean, &command_snapshot, &command_top, &command_diff, &command_info, NULL,
+    &command_run, &command_ps,   &command_clean, &command_snapshot,
+    &command_top, &command_diff, &command_info,  NULL,
 };
 
 const struct command *const *commands_all(void) {
@@ -18,7 +19,8 @@ static bool ambiguous(const char *name, struct error *error) {
     char list[256] = "";
     for (const struct command *const *at = all; *at != NULL; at++)
         if (strncmp((*at)->name, name, strlen(name)) == 0)
-            snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", list[0] != '\0' ? ", " : "", (*at)->name);
+            snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", list[0] != '\0' ? ", " : "",
+                     (*at)->name);
     return error_set(error, "'%s' could be %s", name, list);
 }
 

@@ -14,8 +14,8 @@ struct command {
     int (*run)(int argc, char **argv, struct error *error);
 };
 
-extern const struct command command_run, command_ps, command_clean, command_snapshot, command_top, command_diff,
-    command_info;
+extern const struct command command_run, command_ps, command_clean, command_snapshot, command_top,
+    command_diff, command_info;
 
 /* All commands, null-terminated. */
 const struct command *const *commands_all(void);

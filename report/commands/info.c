@@ -64,7 +64,8 @@ static int run(int argc, char **argv, struct error *error) {
     const struct option_table table = {
         .command = "info",
         .synopsis = "[OPTION...] SOURCE",
-        .about = "Says what was traced: the process, its totals, losses, modules with build-ids, which symbols were found\n"
+        .about = "Says what was traced: the process, its totals, losses, modules with build-ids, which "
+                 "symbols were found\n"
                  "and why others were not. SOURCE is a snapshot file, a live image or a process's pid.",
         .options = rows,
         .count = sizeof rows / sizeof *rows,

@@ -93,8 +93,10 @@ static void put_tables(struct json *json, const struct info *info) {
 }
 
 static void put_module(struct json *json, const struct info *info, uint32_t id) {
-    static const char *const qualities[] = {
-        [SYMBOLS_NONE] = "none", [SYMBOLS_TABLE] = "table", [SYMBOLS_DWARF] = "dwarf", [SYMBOLS_UNOPENED] = "unopened"};
+    static const char *const qualities[] = {[SYMBOLS_NONE] = "none",
+                                            [SYMBOLS_TABLE] = "table",
+                                            [SYMBOLS_DWARF] = "dwarf",
+                                            [SYMBOLS_UNOPENED] = "unopened"};
     const struct ht_module *module = tables_module(info->source->tables, id);
     struct symbols_status status = traces_symbols_status(info->traces, id);
     char build_id[2 * HT_BUILD_ID_BYTES + 1];

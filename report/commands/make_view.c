@@ -16,7 +16,8 @@ static struct view_frame frame_of(const struct frames *frames, frame_id id) {
 }
 
 /* What the group has by its key; function and module, if not, of a member. */
-static struct view_frame place_of(const struct frames *frames, const struct statistic *row, enum view_key key) {
+static struct view_frame place_of(const struct frames *frames, const struct statistic *row,
+                                  enum view_key key) {
     struct view_frame place = frame_of(frames, row->frames[0]), sample = frame_of(frames, row->sample);
     if (place.function == NULL && key != VIEW_MODULE && key != VIEW_FILENAME)
         place.function = sample.function;
@@ -71,8 +72,9 @@ void make_view_free(struct view *view) {
 
 struct view_totals make_view_totals(const struct model *model) {
     const struct measures *totals = &model->totals;
-    return (struct view_totals){totals->live_bytes,      totals->live_blocks, totals->peak_bytes, totals->peak_blocks,
-                                totals->allocated_bytes, totals->allocations, totals->frees};
+    return (struct view_totals){totals->live_bytes,  totals->live_blocks,     totals->peak_bytes,
+                                totals->peak_blocks, totals->allocated_bytes, totals->allocations,
+                                totals->frees};
 }
 
 size_t make_view_losses(const struct tables *tables, struct view_loss losses[LOSSES_COUNT]) {

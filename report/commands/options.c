@@ -56,10 +56,11 @@ static bool set_choice(const struct parse *parse, const struct option *option, c
             *(int *)option->value = i;
             return true;
         }
-        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i != 0 ? ", " : "", option->choices[i]);
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i != 0 ? ", " : "",
+                 option->choices[i]);
     }
-    return error_set(parse->error, "%s: --%s %s: it must be one of %s", parse->table->command, option->name, text,
-                     list);
+    return error_set(parse->error, "%s: --%s %s: it must be one of %s", parse->table->command, option->name,
+                     text, list);
 }
 
 static bool append(const struct parse *parse, struct option_list *list, const char *text) {
@@ -82,12 +83,20 @@ static bool set_number(const struct parse *parse, const struct option *option, c
 
 static bool set_value(const struct parse *parse, const struct option *option, const char *text) {
     switch (option->kind) {
-    case OPTION_FLAG: *(bool *)option->value = true; return true;
-    case OPTION_STRING: *(const char **)option->value = text; return true;
-    case OPTION_NUMBER: return set_number(parse, option, text);
-    case OPTION_CHOICE: return set_choice(parse, option, text);
-    case OPTION_LIST: return append(parse, option->value, text);
-    case OPTION_BYTES: break;
+    case OPTION_FLAG:
+        *(bool *)option->value = true;
+        return true;
+    case OPTION_STRING:
+        *(const char **)option->value = text;
+        return true;
+    case OPTION_NUMBER:
+        return set_number(parse, option, text);
+    case OPTION_CHOICE:
+        return set_choice(parse, option, text);
+    case OPTION_LIST:
+        return append(parse, option->value, text);
+    case OPTION_BYTES:
+        break;
     }
     if (options_bytes(text, option->value))
         return true;
@@ -120,14 +129,15 @@ static void print_help(FILE *out, const struct option_table *table) {
 /* ---- parsing ---- */
 
 static bool unknown(const struct parse *parse, const char *argument) {
-    return error_set(parse->error, "%s: unknown option %s (heaptally %s --help lists them)", parse->table->command,
-                     argument, parse->table->command);
+    return error_set(parse->error, "%s: unknown option %s (heaptally %s --help lists them)",
+                     parse->table->command, argument, parse->table->command);
 }
 
 /* The next argument as the value of an option. */
 static bool take_next(struct parse *parse, const struct option *option) {
     if (parse->at + 1 >= parse->argc)
-        return error_set(parse->error, "%s: --%s needs %s", parse->table->command, option->name, option->argument);
+        return error_set(parse->error, "%s: --%s needs %s", parse->table->command, option->name,
+                         option->argument);
     return set_value(parse, option, parse->argv[++parse->at]);
 }
 

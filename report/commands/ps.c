@@ -28,7 +28,8 @@ struct process {
     struct measures totals;
 };
 
-static const char *const states[] = {[IMAGE_RUNNING] = "running", [IMAGE_DEAD] = "dead", [IMAGE_REPLACED] = "exec'd"};
+static const char *const states[] = {
+    [IMAGE_RUNNING] = "running", [IMAGE_DEAD] = "dead", [IMAGE_REPLACED] = "exec'd"};
 
 static void look_at(const struct image_list *list, const struct image_entry *entry, struct process *process) {
     char path[PATH_MAX + 128];
@@ -79,9 +80,9 @@ static void fill_cells(const struct process *process, char (*text)[CELL_BYTES], 
 }
 
 static bool print_table(const struct process *processes, size_t count, struct error *error) {
-    static const struct table_column columns[COLUMNS] = {{"PID", true},    {"STATE", false},      {"PROGRAM", false},
-                                                         {"LIVE", true},   {"BLOCKS", true},      {"ALLOCATIONS", true},
-                                                         {"STARTED", false}};
+    static const struct table_column columns[COLUMNS] = {
+        {"PID", true},    {"STATE", false},      {"PROGRAM", false}, {"LIVE", true},
+        {"BLOCKS", true}, {"ALLOCATIONS", true}, {"STARTED", false}};
     char(*text)[CELL_BYTES] = calloc(count * COLUMNS + 1, sizeof *text);
     const char **cells = calloc(count * COLUMNS + 1, sizeof *cells);
     bool done = text != NULL && cells != NULL;
@@ -155,7 +156,8 @@ static int run(int argc, char **argv, struct error *error) {
     const struct option_table table = {
         .command = "ps",
         .synopsis = "[--json]",
-        .about = "Lists the traced processes of this user, and the dead ones whose image is still there; oldest first.\n"
+        .about = "Lists the traced processes of this user, and the dead ones whose image is still there; "
+                 "oldest first.\n"
                  "STATE is running, dead, or exec'd: what the process was before it ran another program.\n"
                  "HEAPTALLY_DIR names the directory if it is not the default.",
         .options = rows,

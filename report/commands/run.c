@@ -44,7 +44,8 @@ static void make_absolute(struct run *self) {
         *out++ = '/';
     }
     free(here);
-    snprintf(out, sizeof self->absolute_pattern - (size_t)(out - self->absolute_pattern), "%s", self->pattern);
+    snprintf(out, sizeof self->absolute_pattern - (size_t)(out - self->absolute_pattern), "%s",
+             self->pattern);
 }
 
 static bool choose_pattern(struct run *self, struct error *error) {
@@ -169,9 +170,12 @@ static int trace(struct run *self, char **argv, struct error *error) {
 }
 
 static void print_notes(FILE *out) {
-    fputs("\nThe exit status is the program's, 128 + N if signal N ended it, 126 if it cannot be run or traced, 127 if it\n"
-          "was not found, 2 for an error of heaptally's. Snapshots are written at exit, on the signal (default SIGUSR2,\n"
-          "unless the program handles it) and by heaptally_snapshot(). In FILE: %e program, %p pid, %n number, %l label,\n"
+    fputs("\nThe exit status is the program's, 128 + N if signal N ended it, 126 if it cannot be run or "
+          "traced, 127 if it\n"
+          "was not found, 2 for an error of heaptally's. Snapshots are written at exit, on the signal "
+          "(default SIGUSR2,\n"
+          "unless the program handles it) and by heaptally_snapshot(). In FILE: %e program, %p pid, %n "
+          "number, %l label,\n"
           "%% percent. HEAPTALLY_MEMORY, HEAPTALLY_DIR and the other variables are heeded too.\n",
           out);
 }
@@ -179,16 +183,40 @@ static void print_notes(FILE *out) {
 static int run(int argc, char **argv, struct error *error) {
     static struct run self;
     const struct option rows[] = {
-        {.name = "output", .letter = 'o', .kind = OPTION_STRING, .value = &self.pattern, .argument = "FILE",
+        {.name = "output",
+         .letter = 'o',
+         .kind = OPTION_STRING,
+         .value = &self.pattern,
+         .argument = "FILE",
          .help = "name of the snapshots (default " PATTERN_DEFAULT ")"},
-        {.name = "frames", .letter = 'f', .kind = OPTION_NUMBER, .value = &self.nframe, .argument = "N", .min = 1,
-         .max = HT_NFRAME_MAX, .help = "frames kept of a stack, the newest (default 128)"},
-        {.name = "top", .kind = OPTION_NUMBER, .value = &self.top, .argument = "N", .min = 1, .max = UINT32_MAX,
+        {.name = "frames",
+         .letter = 'f',
+         .kind = OPTION_NUMBER,
+         .value = &self.nframe,
+         .argument = "N",
+         .min = 1,
+         .max = HT_NFRAME_MAX,
+         .help = "frames kept of a stack, the newest (default 128)"},
+        {.name = "top",
+         .kind = OPTION_NUMBER,
+         .value = &self.top,
+         .argument = "N",
+         .min = 1,
+         .max = UINT32_MAX,
          .help = "print the N largest rows after each snapshot on a signal and at exit"},
-        {.name = "signal", .kind = OPTION_STRING, .value = &self.signal, .argument = "SIGNAL",
+        {.name = "signal",
+         .kind = OPTION_STRING,
+         .value = &self.signal,
+         .argument = "SIGNAL",
          .help = "the signal that takes a snapshot (default USR2; none)"},
-        {.name = "overwrite", .kind = OPTION_FLAG, .value = &self.overwrite, .help = "replace existing files"},
-        {.name = "no-follow", .kind = OPTION_FLAG, .value = &self.no_follow, .help = "trace no child processes"},
+        {.name = "overwrite",
+         .kind = OPTION_FLAG,
+         .value = &self.overwrite,
+         .help = "replace existing files"},
+        {.name = "no-follow",
+         .kind = OPTION_FLAG,
+         .value = &self.no_follow,
+         .help = "trace no child processes"},
     };
     const struct option_table table = {
         .command = "run",

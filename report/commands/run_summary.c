@@ -45,11 +45,12 @@ static void put_losses(const struct tables *tables, FILE *out) {
     fputs(" (heaptally info says more)\n", out);
 }
 
-static void put_totals(const struct run_result *result, const struct tables *tables, const struct model *model,
-                       FILE *out) {
+/* By the name of what runs at the end: the program that was started may have become another by exec. */
+static void put_totals(const struct tables *tables, const struct model *model, FILE *out) {
     char peak[UNITS_BYTES], live[UNITS_BYTES];
+    const char *slash = strrchr(tables->header.executable, '/');
     fputs("heaptally: ", out);
-    harmless_put(out, result->program);
+    harmless_put(out, slash != NULL ? slash + 1 : tables->header.executable);
     fprintf(out, ": peak %s, live at exit %s in %" PRId64 " blocks, %" PRIu64 " allocations",
             units_size((double)model->totals.peak_bytes, false, peak),
             units_size((double)model->totals.live_bytes, false, live), model->totals.live_blocks,
@@ -62,7 +63,7 @@ static void put_numbers(const struct run_result *result, FILE *out) {
     struct tables *tables = snapshot_read(result->path, &error);
     struct model *model = tables != NULL ? model_new(tables, &error) : NULL;
     if (model != NULL)
-        put_totals(result, tables, model, out);
+        put_totals(tables, model, out);
     else
         fprintf(out, "heaptally: %s\n", error.text);
     model_free(model);
@@ -72,20 +73,23 @@ static void put_numbers(const struct run_result *result, FILE *out) {
 static void put_nothing(const struct run_result *result, FILE *out) {
     fputs("heaptally: ", out);
     harmless_put(out, result->program);
-    fputs(": no snapshot and no image: the tracer was not loaded, could not write, or refused a HEAPTALLY_ variable\n",
+    fputs(": no snapshot and no image: the tracer was not loaded, could not write, or refused a HEAPTALLY_ "
+          "variable\n",
           out);
 }
 
 static void put_others(const struct run_result *result, FILE *out) {
     if (result->others != 0) {
-        fprintf(out, "heaptally: %" PRIu64 " more snapshot%s (on a signal, of children, before an exec), the last ",
+        fprintf(out,
+                "heaptally: %" PRIu64
+                " more snapshot%s (on a signal, of children, before an exec), the last ",
                 result->others, result->others == 1 ? "" : "s");
         harmless_put(out, shortened(result->other_path));
         fputc('\n', out);
     }
     if (result->running != 0)
-        fprintf(out, "heaptally: %" PRIu64 " traced process%s still running (heaptally ps)\n", result->running,
-                result->running == 1 ? " is" : "es are");
+        fprintf(out, "heaptally: %" PRIu64 " traced process%s still running (heaptally ps)\n",
+                result->running, result->running == 1 ? " is" : "es are");
 }
 
 void run_summary_print(const struct run_result *result, FILE *out) {

@@ -11,7 +11,8 @@
 /* -o names one file, which must be free; the default pattern counts on. */
 static bool write_named(const struct tables *tables, const struct save_options *options, char path[PATH_MAX],
                         struct error *error) {
-    struct pattern_values values = {tables->header.executable, tables->header.pid, tables->header.snapshots + 1, ""};
+    struct pattern_values values = {tables->header.executable, tables->header.pid,
+                                    tables->header.snapshots + 1, ""};
     struct snapshot_options how = {.trigger = options->trigger,
                                    .number = values.number,
                                    .compress = true,
@@ -31,9 +32,10 @@ static bool take(const char *name, struct save_options *options, struct error *e
     if (source.note[0] != '\0')
         fprintf(stderr, "heaptally: %s\n", source.note);
     options->trigger = source.kind == SOURCE_RUNNING ? HT_TRIGGER_OUTSIDE : HT_TRIGGER_IMAGE;
-    bool done = source.kind != SOURCE_SNAPSHOT
-                    ? write_named(source.tables, options, path, error)
-                    : error_set(error, "snapshot: %s is a snapshot already; a pid or an image is needed", name);
+    bool done =
+        source.kind != SOURCE_SNAPSHOT
+            ? write_named(source.tables, options, path, error)
+            : error_set(error, "snapshot: %s is a snapshot already; a pid or an image is needed", name);
     if (done) {
         harmless_put(stdout, path);
         fputc('\n', stdout);
@@ -45,14 +47,22 @@ static bool take(const char *name, struct save_options *options, struct error *e
 static int run(int argc, char **argv, struct error *error) {
     struct save_options options = {.pattern = PATTERN_DEFAULT};
     const struct option rows[] = {
-        {.name = "output", .letter = 'o', .kind = OPTION_STRING, .value = &options.pattern, .argument = "FILE",
+        {.name = "output",
+         .letter = 'o',
+         .kind = OPTION_STRING,
+         .value = &options.pattern,
+         .argument = "FILE",
          .help = "the file; %e program, %p pid, %n number (default " PATTERN_DEFAULT ")"},
-        {.name = "overwrite", .kind = OPTION_FLAG, .value = &options.overwrite, .help = "replace an existing file"},
+        {.name = "overwrite",
+         .kind = OPTION_FLAG,
+         .value = &options.overwrite,
+         .help = "replace an existing file"},
     };
     const struct option_table table = {
         .command = "snapshot",
         .synopsis = "[-o FILE] PID",
-        .about = "Saves the heap of a traced process as it is now, without stopping it or asking it; of a dead one, from the\n"
+        .about = "Saves the heap of a traced process as it is now, without stopping it or asking it; of a "
+                 "dead one, from the\n"
                  "image that it left. PID may be an image file. Prints the name of the snapshot.",
         .options = rows,
         .count = sizeof rows / sizeof *rows,

@@ -12,7 +12,8 @@ static int run(int argc, char **argv, struct error *error) {
     const struct option_table table = {
         .command = "top",
         .synopsis = "[OPTION...] SOURCE",
-        .about = "Prints the rows that hold most memory. SOURCE is a snapshot file, a live image or a process's pid.",
+        .about = "Prints the rows that hold most memory. SOURCE is a snapshot file, a live image or a "
+                 "process's pid.",
         .options = rows,
         .count = sizeof rows / sizeof *rows,
         .notes = analysis_notes,
@@ -21,7 +22,8 @@ static int run(int argc, char **argv, struct error *error) {
     enum options_result parsed = options_parse(&table, argc, argv, &operands, error);
     bool done = parsed == OPTIONS_HELP;
     if (parsed == OPTIONS_PARSED && operands != 1)
-        error_set(error, "top: needs one SOURCE: a snapshot file, an image or a pid (heaptally ps lists processes)");
+        error_set(error,
+                  "top: needs one SOURCE: a snapshot file, an image or a pid (heaptally ps lists processes)");
     else if (parsed == OPTIONS_PARSED)
         done = analysis_top(argv[1], &options, stdout, error);
     free(options.skip.items);

@@ -9,7 +9,11 @@
 /* How many bytes a first byte announces, and the smallest character that needs as many. */
 static size_t announced(unsigned char first, uint32_t *value, uint32_t *smallest) {
     static const uint32_t smallest_of[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t bytes = first < 0x80 ? 1 : first >= 0xf0 && first < 0xf8 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 0;
+    size_t bytes = first < 0x80                    ? 1
+                   : first >= 0xf0 && first < 0xf8 ? 4
+                   : first >= 0xe0                 ? 3
+                   : first >= 0xc0                 ? 2
+                                                   : 0;
     if (first >= 0xf8)
         bytes = 0;
     if (bytes != 0)

@@ -5,6 +5,7 @@
 #include "harmless.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void put_quoted(FILE *out, const char *text) {
@@ -73,8 +74,15 @@ void json_put_unsigned(struct json *self, const char *name, uint64_t value) {
 }
 
 void json_put_real(struct json *self, const char *name, double value) {
+    char text[40];
+    /* the shortest form that reads back as the same number */
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
     begin(self, name);
-    fprintf(self->out, "%.17g", value);
+    fputs(text, self->out);
 }
 
 void json_put_bool(struct json *self, const char *name, bool value) {

@@ -15,8 +15,8 @@ struct json {
 };
 
 /* name: of the member; null in an array and for the outermost value. */
-void json_open(struct json *self, const char *name, char bracket); /* '{' or '[' */
-void json_close(struct json *self, char bracket);                  /* '}' or ']' */
+void json_open(struct json *self, const char *name, char bracket);            /* '{' or '[' */
+void json_close(struct json *self, char bracket);                             /* '}' or ']' */
 void json_put_string(struct json *self, const char *name, const char *value); /* null pointer: null */
 void json_put_signed(struct json *self, const char *name, int64_t value);
 void json_put_unsigned(struct json *self, const char *name, uint64_t value);

@@ -29,8 +29,8 @@ static void put_cell(FILE *out, const char *text, size_t width, bool right, bool
     fputs(last ? "\n" : "  ", out);
 }
 
-void table_render(FILE *out, const struct table_column *columns, size_t column_count, const char *const *cells,
-                  size_t row_count) {
+void table_render(FILE *out, const struct table_column *columns, size_t column_count,
+                  const char *const *cells, size_t row_count) {
     size_t widths[COLUMNS_MAX];
     if (column_count > COLUMNS_MAX)
         column_count = COLUMNS_MAX;

@@ -12,7 +12,7 @@ struct table_column {
 };
 
 /* Prints a heading and rows of cells; cells[row * columns + column]. The last column is not padded. */
-void table_render(FILE *out, const struct table_column *columns, size_t column_count, const char *const *cells,
-                  size_t row_count);
+void table_render(FILE *out, const struct table_column *columns, size_t column_count,
+                  const char *const *cells, size_t row_count);
 
 #endif

@@ -59,10 +59,18 @@ static void put_function(FILE *out, const struct view_frame *frame) {
 
 static void put_place(FILE *out, enum view_key key, const struct view_frame *frame) {
     switch (key) {
-    case VIEW_FILENAME: put_file(out, frame); break;
-    case VIEW_FUNCTION: put_function(out, frame); break;
-    case VIEW_MODULE: harmless_put(out, module_of(frame)); break;
-    default: put_line(out, frame); break;
+    case VIEW_FILENAME:
+        put_file(out, frame);
+        break;
+    case VIEW_FUNCTION:
+        put_function(out, frame);
+        break;
+    case VIEW_MODULE:
+        harmless_put(out, module_of(frame));
+        break;
+    default:
+        put_line(out, frame);
+        break;
     }
 }
 
@@ -83,7 +91,8 @@ static void put_numbers(FILE *out, const struct view_row *row, bool difference) 
 
 static void put_source(FILE *out, struct source_lines *sources, const struct view_frame *frame) {
     size_t length;
-    const char *line = frame->file != NULL ? source_lines_get(sources, frame->file, frame->line, &length) : NULL;
+    const char *line =
+        frame->file != NULL ? source_lines_get(sources, frame->file, frame->line, &length) : NULL;
     if (line == NULL)
         return;
     fputs("    ", out);
@@ -109,7 +118,8 @@ static void put_frame(FILE *out, struct source_lines *sources, const struct view
     put_source(out, sources, frame);
 }
 
-static void put_row(FILE *out, struct source_lines *sources, const struct view *view, const struct view_row *row) {
+static void put_row(FILE *out, struct source_lines *sources, const struct view *view,
+                    const struct view_row *row) {
     put_place(out, view->key, &row->place);
     put_numbers(out, row, view->difference);
     if (view->bare)

@@ -1,4 +1,5 @@
-/* units.h - sizes as tracemalloc prints them: 10239 -> "10239 B", 10240 -> "10.0 KiB", 102400 -> "100 KiB". */
+/* units.h - sizes as tracemalloc prints them: 10239 -> "10239 B", 10240 -> "10.0 KiB", 102400 -> "100 KiB".
+ */
 #ifndef HEAPTALLY_REPORT_UNITS_H
 #define HEAPTALLY_REPORT_UNITS_H
 

@@ -18,7 +18,7 @@ struct view_frame {
 };
 
 struct view_row {
-    struct view_frame place; /* what the row is about */
+    struct view_frame place;   /* what the row is about */
     struct view_frame *frames; /* newest first; one unless the key is VIEW_TRACEBACK */
     size_t frame_count;
     int64_t size, count;
@@ -41,8 +41,8 @@ struct view {
     const char *metric; /* "live", "peak" or "total" */
     bool cumulative;
     bool difference;
-    bool bare;       /* rows alone, one a line */
-    size_t asked;    /* rows asked for; 0: all */
+    bool bare;    /* rows alone, one a line */
+    size_t asked; /* rows asked for; 0: all */
     struct view_row *rows;
     size_t row_count;
     size_t other_count; /* rows that are not shown */

@@ -56,7 +56,8 @@ static bool save(struct leftovers *self, const struct image_list *list, const st
     return done;
 }
 
-void leftovers_save(struct leftovers *self, const struct session *session, const struct save_options *options) {
+void leftovers_save(struct leftovers *self, const struct session *session,
+                    const struct save_options *options) {
     struct image_list list;
     if (!directory_list(session->directory, &list, &self->error)) {
         self->failed++;

@@ -18,6 +18,7 @@ struct leftovers {
 
 /* Makes a snapshot of every dead image of the session and removes the image. Images of other processes than
  * the main one that made no allocation are removed without a word. */
-void leftovers_save(struct leftovers *self, const struct session *session, const struct save_options *options);
+void leftovers_save(struct leftovers *self, const struct session *session,
+                    const struct save_options *options);
 
 #endif

@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 /* From the directory of the command: the build tree, then the installation. */
-static const char *const places[] = {"../preload/libheaptally.so", HEAPTALLY_LIBRARY_FROM_BIN "/libheaptally.so"};
+static const char *const places[] = {"../preload/libheaptally.so",
+                                     HEAPTALLY_LIBRARY_FROM_BIN "/libheaptally.so"};
 
 static bool own_directory(char path[PATH_MAX]) {
     ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
@@ -26,7 +27,8 @@ static bool own_directory(char path[PATH_MAX]) {
 static bool can_be_preloaded(const char *path, struct error *error) {
     if (strpbrk(path, ": ") == NULL)
         return true;
-    return error_set(error, "run: %s: LD_PRELOAD cannot name a path with a blank or a colon in it; move it", path);
+    return error_set(error, "run: %s: LD_PRELOAD cannot name a path with a blank or a colon in it; move it",
+                     path);
 }
 
 static bool use(const char *candidate, char path[PATH_MAX]) {
@@ -42,12 +44,14 @@ bool library_find(char path[PATH_MAX], struct error *error) {
         return error_set(error, "run: HEAPTALLY_LIBRARY=%s: %s", given, strerror(errno));
     }
     if (!own_directory(directory))
-        return error_set(error, "run: /proc/self/exe cannot be read; set HEAPTALLY_LIBRARY to libheaptally.so");
+        return error_set(error,
+                         "run: /proc/self/exe cannot be read; set HEAPTALLY_LIBRARY to libheaptally.so");
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         snprintf(candidate, sizeof candidate, "%s/%s", directory, places[i]);
         if (use(candidate, path))
             return can_be_preloaded(path, error);
         snprintf(looked + strlen(looked), sizeof looked - strlen(looked), " %s", candidate);
     }
-    return error_set(error, "run: libheaptally.so is not there; looked at%s; HEAPTALLY_LIBRARY can name it", looked);
+    return error_set(error, "run: libheaptally.so is not there; looked at%s; HEAPTALLY_LIBRARY can name it",
+                     looked);
 }

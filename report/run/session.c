@@ -32,7 +32,8 @@ bool session_begin(struct session *self, struct error *error) {
     self->fd = -1;
     self->read_bytes = 0;
     self->number = new_number();
-    if (!directory_own(self->directory, sizeof self->directory, error) || !directory_create(self->directory, error))
+    if (!directory_own(self->directory, sizeof self->directory, error) ||
+        !directory_create(self->directory, error))
         return false;
     snprintf(self->log, sizeof self->log, "%s/session-%" PRIu64 ".log", self->directory, self->number);
     self->fd = open(self->log, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -107,7 +108,8 @@ static void clean_one(int directory, const char *name) {
     struct stat status;
     if (fd < 0)
         return;
-    bool ours = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && (status.st_uid == geteuid() || geteuid() == 0);
+    bool ours =
+        fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && (status.st_uid == geteuid() || geteuid() == 0);
     /* one that is younger may not be locked yet */
     if (ours && time(NULL) - status.st_mtime > 10 && flock(fd, LOCK_EX | LOCK_NB) == 0)
         unlinkat(directory, name, 0);

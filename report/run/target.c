@@ -14,7 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define SCRIPTS_MAX  5
+#define SCRIPTS_MAX         5
 #define PROGRAM_HEADERS_MAX 256
 
 #if defined(__x86_64__)
@@ -53,7 +53,8 @@ int target_find(const char *program, char path[PATH_MAX], struct error *error) {
     }
     for (at = at != NULL ? at : "/bin:/usr/bin"; program[0] != '\0';) {
         size_t length = strcspn(at, ":");
-        int written = snprintf(path, PATH_MAX, "%.*s%s%s", (int)length, at, length != 0 ? "/" : "./", program);
+        int written =
+            snprintf(path, PATH_MAX, "%.*s%s%s", (int)length, at, length != 0 ? "/" : "./", program);
         int found = written < PATH_MAX ? executable(path) : ENAMETOOLONG;
         if (found == 0)
             return 0;
@@ -79,11 +80,14 @@ static int check_rights(int fd, const char *path, struct error *error) {
     if (fstat(fd, &status) != 0)
         return 0;
     if ((status.st_mode & S_ISUID) != 0 && status.st_uid != getuid())
-        return refuse(path, "setuid: the loader ignores LD_PRELOAD; run heaptally as the user that owns it", error);
+        return refuse(path, "setuid: the loader ignores LD_PRELOAD; run heaptally as the user that owns it",
+                      error);
     if ((status.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && status.st_gid != getgid())
-        return refuse(path, "setgid: the loader ignores LD_PRELOAD; run heaptally in the group that owns it", error);
+        return refuse(path, "setgid: the loader ignores LD_PRELOAD; run heaptally in the group that owns it",
+                      error);
     if (getuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0)
-        return refuse(path, "has file capabilities: the loader ignores LD_PRELOAD; trace a copy of it", error);
+        return refuse(path, "has file capabilities: the loader ignores LD_PRELOAD; trace a copy of it",
+                      error);
     return 0;
 }
 
@@ -91,12 +95,15 @@ static int check_segments(int fd, const Elf64_Ehdr *header, const char *path, st
     static Elf64_Phdr segments[PROGRAM_HEADERS_MAX];
     size_t count = header->e_phnum < PROGRAM_HEADERS_MAX ? header->e_phnum : PROGRAM_HEADERS_MAX;
     ssize_t wanted = (ssize_t)(count * sizeof *segments);
-    if (header->e_phentsize != sizeof *segments || pread(fd, segments, (size_t)wanted, (off_t)header->e_phoff) != wanted)
+    if (header->e_phentsize != sizeof *segments ||
+        pread(fd, segments, (size_t)wanted, (off_t)header->e_phoff) != wanted)
         return refuse(path, "its program headers cannot be read", error);
     for (size_t i = 0; i < count; i++)
         if (segments[i].p_type == PT_INTERP)
             return 0;
-    return refuse(path, "statically linked: there is no loader that could bring the tracer in; link it dynamically", error);
+    return refuse(path,
+                  "statically linked: there is no loader that could bring the tracer in; link it dynamically",
+                  error);
 }
 
 static int check_elf(int fd, const unsigned char *start, const char *path, struct error *error) {

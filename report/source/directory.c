@@ -57,7 +57,8 @@ bool directory_own(char *path, size_t path_bytes, struct error *error) {
         return true;
     }
     if (given[0] != '/' && (here = getcwd(NULL, 0)) == NULL)
-        return error_set(error, "HEAPTALLY_DIR=%s: the working directory is gone: %s", given, strerror(errno));
+        return error_set(error, "HEAPTALLY_DIR=%s: the working directory is gone: %s", given,
+                         strerror(errno));
     length = here != NULL ? snprintf(path, path_bytes, "%s/%s", here, given)
                           : snprintf(path, path_bytes, "%s", given);
     free(here);
@@ -131,7 +132,8 @@ static void mark_replaced(struct image_list *list) {
     qsort(list->entries, list->count, sizeof *list->entries, by_process);
     for (size_t i = 0; i + 1 < list->count; i++) {
         struct image_entry *entry = &list->entries[i], *next = entry + 1;
-        if (entry->pid == next->pid && entry->start_ticks == next->start_ticks && entry->state == IMAGE_RUNNING)
+        if (entry->pid == next->pid && entry->start_ticks == next->start_ticks &&
+            entry->state == IMAGE_RUNNING)
             entry->state = IMAGE_REPLACED;
     }
     qsort(list->entries, list->count, sizeof *list->entries, by_age);
@@ -181,7 +183,8 @@ void directory_list_free(struct image_list *list) {
 
 /* ---- entries ---- */
 
-void directory_path(const struct image_list *list, const struct image_entry *entry, char *path, size_t path_bytes) {
+void directory_path(const struct image_list *list, const struct image_entry *entry, char *path,
+                    size_t path_bytes) {
     snprintf(path, path_bytes, "%s/%s", list->directory, entry->name);
 }
 

@@ -46,7 +46,8 @@ bool directory_list(const char *path, struct image_list *list, struct error *err
 void directory_list_free(struct image_list *list);
 
 /* Writes "directory/name" of an entry. */
-void directory_path(const struct image_list *list, const struct image_entry *entry, char *path, size_t path_bytes);
+void directory_path(const struct image_list *list, const struct image_entry *entry, char *path,
+                    size_t path_bytes);
 
 /* Opens an entry for reading, without following links; -1 when that fails. */
 int directory_open(const struct image_list *list, const struct image_entry *entry);

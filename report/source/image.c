@@ -48,8 +48,8 @@ static uint64_t readable_bytes(const struct ht_region *region) {
     return (used < whole ? used : whole) * region->record_bytes;
 }
 
-static bool copy_region(struct records *to, enum ht_region_id id, const char *bytes, const struct ht_header *layout,
-                        struct error *error) {
+static bool copy_region(struct records *to, enum ht_region_id id, const char *bytes,
+                        const struct ht_header *layout, struct error *error) {
     const struct ht_region *live = &((const struct ht_header *)(const void *)bytes)->regions[id];
     struct ht_region region = layout->regions[id];
     region.used_records = __atomic_load_n(&live->used_records, __ATOMIC_ACQUIRE);
@@ -73,7 +73,8 @@ static bool copy_cells(struct tables *self, const char *bytes, struct error *err
         self->header.totals = live->totals;
         if (!copy_region(&self->region[HT_REGION_CELLS], HT_REGION_CELLS, bytes, &self->header, error))
             return false;
-        if (__atomic_load_n(&live->totals.peak_sequence, __ATOMIC_ACQUIRE) == self->header.totals.peak_sequence)
+        if (__atomic_load_n(&live->totals.peak_sequence, __ATOMIC_ACQUIRE) ==
+            self->header.totals.peak_sequence)
             break;
     }
     return true;
@@ -89,15 +90,14 @@ static bool copy_all(struct tables *self, const char *bytes, struct error *error
             return false;
     for (int i = 0; i < HT_REGIONS; i++)
         self->header.regions[i].used_records = self->region[i].count;
-    return !self->running ||
-           copy_region(&self->cells_later, HT_REGION_CELLS, bytes, &self->header, error);
+    return !self->running || copy_region(&self->cells_later, HT_REGION_CELLS, bytes, &self->header, error);
 }
 
 static bool freeze_into(struct tables *self, const void *bytes, size_t size_bytes, const char *name,
                         struct error *error) {
     if (size_bytes < HT_HEADER_BYTES)
-        return error_set(error, "%s: offset %zu: the file ends inside its header of %u bytes", name, size_bytes,
-                         HT_HEADER_BYTES);
+        return error_set(error, "%s: offset %zu: the file ends inside its header of %u bytes", name,
+                         size_bytes, HT_HEADER_BYTES);
     memcpy(&self->header, bytes, sizeof self->header);
     if (!tables_check_header(&self->header, size_bytes, name, error))
         return false;
@@ -176,7 +176,10 @@ bool image_read_header(int fd, const char *name, struct ht_header *header, struc
     struct stat status;
     if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
         return error_set(error, "%s: not a regular file", name);
+    memset(header, 0, sizeof *header);
     ssize_t got = pread(fd, header, sizeof *header, 0);
+    if (memcmp(header->magic, HT_MAGIC, sizeof header->magic) != 0)
+        return tables_check_header(header, (uint64_t)status.st_size, name, error);
     if (got != (ssize_t)sizeof *header)
         return error_set(error, "%s: offset %zd: the file ends inside its header", name, got < 0 ? 0 : got);
     return tables_check_header(header, (uint64_t)status.st_size, name, error);

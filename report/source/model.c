@@ -81,7 +81,8 @@ static int by_hash(const void *a, const void *b) {
 static size_t merge_equal(struct model_stack *rows, size_t count) {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++)
-        if (kept != 0 && rows[kept - 1].hash_lo == rows[i].hash_lo && rows[kept - 1].hash_hi == rows[i].hash_hi)
+        if (kept != 0 && rows[kept - 1].hash_lo == rows[i].hash_lo &&
+            rows[kept - 1].hash_hi == rows[i].hash_hi)
             add(&rows[kept - 1].measures, &rows[i].measures);
         else
             rows[kept++] = rows[i];

@@ -55,8 +55,8 @@ static int try_directory(struct source *self, const char *directory, uint32_t pi
         bool running = entry->state == IMAGE_RUNNING;
         directory_path(&list, entry, self->path, sizeof self->path);
         if (!running)
-            snprintf(self->note, sizeof self->note, "process %" PRIu32 " has ended; this is the image that it left",
-                     pid);
+            snprintf(self->note, sizeof self->note,
+                     "process %" PRIu32 " has ended; this is the image that it left", pid);
         result = read_image(self, running, error) ? 1 : -1;
     }
     directory_list_free(&list);
@@ -71,11 +71,12 @@ static bool not_found(uint32_t pid, const char *directory, struct error *error) 
     uint64_t ticks;
     if (process_alive(pid, &ticks))
         return error_set(error,
-                         "process %" PRIu32 " is not traced, or keeps its image elsewhere (looked in %s; HEAPTALLY_DIR "
+                         "process %" PRIu32
+                         " is not traced, or keeps its image elsewhere (looked in %s; HEAPTALLY_DIR "
                          "names another directory); start it with: heaptally run PROGRAM",
                          pid, directory);
-    return error_set(error, "no process %" PRIu32 ", and no image of one in %s (heaptally ps lists them)", pid,
-                     directory);
+    return error_set(error, "no process %" PRIu32 ", and no image of one in %s (heaptally ps lists them)",
+                     pid, directory);
 }
 
 static bool open_pid(struct source *self, uint32_t pid, struct error *error) {

@@ -10,11 +10,13 @@
 bool pattern_check(const char *pattern, struct error *error) {
     size_t length = strlen(pattern);
     if (length == 0 || length > 1023 || pattern[length - 1] == '/' || strchr(pattern, '\n') != NULL)
-        return error_set(error, "'%s' cannot name a file: it needs 1 to 1023 bytes on one line and a name at its end",
-                         pattern);
+        return error_set(
+            error, "'%s' cannot name a file: it needs 1 to 1023 bytes on one line and a name at its end",
+            pattern);
     for (const char *at = pattern; (at = strchr(at, '%')) != NULL; at += 2)
         if (at[1] == '\0' || strchr("epnl%", at[1]) == NULL)
-            return error_set(error, "'%s': %% stands only before e (program), p (pid), n (number), l (label) or %%",
+            return error_set(error,
+                             "'%s': %% stands only before e (program), p (pid), n (number), l (label) or %%",
                              pattern);
     return true;
 }
@@ -56,11 +58,21 @@ static const char *last_part(const char *path) {
 
 static void put_value(struct writer *writer, char letter, const struct pattern_values *values) {
     switch (letter) {
-    case 'e': put_part(writer, last_part(values->program)); break;
-    case 'p': put_number(writer, values->pid); break;
-    case 'n': put_number(writer, values->number); break;
-    case 'l': put_part(writer, values->label != NULL ? values->label : ""); break;
-    default: put(writer, letter); break;
+    case 'e':
+        put_part(writer, last_part(values->program));
+        break;
+    case 'p':
+        put_number(writer, values->pid);
+        break;
+    case 'n':
+        put_number(writer, values->number);
+        break;
+    case 'l':
+        put_part(writer, values->label != NULL ? values->label : "");
+        break;
+    default:
+        put(writer, letter);
+        break;
     }
 }
 

@@ -7,7 +7,7 @@
 #include <limits.h>
 
 struct save_options {
-    const char *pattern; /* see pattern.h */
+    const char *pattern;   /* see pattern.h */
     const char *directory; /* of relative patterns; null: the working directory */
     enum ht_trigger trigger;
     bool overwrite;

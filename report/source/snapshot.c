@@ -68,7 +68,8 @@ static bool decompress(struct records *to, const struct ht_region *region, int i
     return true;
 }
 
-static bool parse_region(struct tables *self, int id, const char *bytes, const char *name, struct error *error) {
+static bool parse_region(struct tables *self, int id, const char *bytes, const char *name,
+                         struct error *error) {
     const struct ht_region *region = &self->header.regions[id];
     const char *from = bytes + (region->stored_bytes != 0 ? region->offset : 0);
     if (!check_sizes(region, id, name, error))
@@ -86,8 +87,8 @@ static bool parse_region(struct tables *self, int id, const char *bytes, const c
 static bool parse_into(struct tables *self, const void *bytes, size_t size_bytes, const char *name,
                        struct error *error) {
     if (size_bytes < HT_HEADER_BYTES)
-        return error_set(error, "%s: offset %zu: the file ends inside its header of %u bytes", name, size_bytes,
-                         HT_HEADER_BYTES);
+        return error_set(error, "%s: offset %zu: the file ends inside its header of %u bytes", name,
+                         size_bytes, HT_HEADER_BYTES);
     memcpy(&self->header, bytes, sizeof self->header);
     if (!tables_check_header(&self->header, size_bytes, name, error))
         return false;

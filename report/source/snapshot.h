@@ -15,10 +15,10 @@ struct tables *snapshot_read(const char *path, struct error *error);
 /* How a snapshot is written. */
 struct snapshot_options {
     enum ht_trigger trigger;
-    uint32_t number;     /* its own number */
-    const char *label;   /* may be null */
-    bool compress;       /* zstd */
-    bool overwrite;      /* replace an existing file */
+    uint32_t number;   /* its own number */
+    const char *label; /* may be null */
+    bool compress;     /* zstd */
+    bool overwrite;    /* replace an existing file */
 };
 
 /* Writes tables as a snapshot to `path`, mode 0600: first under another name beside it, then moved into

@@ -54,7 +54,8 @@ static bool write_all(int fd, const void *bytes, size_t size) {
 }
 
 /* Packs and writes one region at the end of the file, and notes in the header where it is. */
-static bool write_region(int fd, struct ht_header *header, int id, const struct records *records, bool compress) {
+static bool write_region(int fd, struct ht_header *header, int id, const struct records *records,
+                         bool compress) {
     struct ht_region *region = &header->regions[id];
     uint64_t size = (uint64_t)records->count * tables_record_bytes((enum ht_region_id)id);
     struct packed packed;
@@ -127,7 +128,8 @@ bool snapshot_write(const struct tables *tables, const char *path, const struct 
     if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
         return error_out_of_memory(error);
     int fd = mkostemp(temporary, O_CLOEXEC);
-    bool done = fd >= 0 && write_file(fd, tables, options) && move_into_place(temporary, path, options->overwrite);
+    bool done =
+        fd >= 0 && write_file(fd, tables, options) && move_into_place(temporary, path, options->overwrite);
     int why = errno;
     if (fd >= 0)
         close(fd);

@@ -63,11 +63,11 @@ bool tables_reserve(struct records *self, enum ht_region_id id, uint64_t bytes, 
 
 static bool check_identity(const struct ht_header *header, const char *name, struct error *error) {
     if (memcmp(header->magic, HT_MAGIC, sizeof header->magic) != 0)
-        return error_set(error, "%s: offset 0: not a heaptally image or snapshot (or one that was never finished)",
-                         name);
+        return error_set(
+            error, "%s: offset 0: not a heaptally image or snapshot (or one that was never finished)", name);
     if (header->byte_order != HT_BYTE_ORDER)
-        return error_set(error, "%s: offset %zu: written on a machine of another byte order; read it there", name,
-                         offsetof(struct ht_header, byte_order));
+        return error_set(error, "%s: offset %zu: written on a machine of another byte order; read it there",
+                         name, offsetof(struct ht_header, byte_order));
     if (header->version >> 16 != HT_VERSION >> 16)
         return error_set(error,
                          "%s: offset %zu: format version %" PRIu32 ".%" PRIu32
@@ -81,8 +81,9 @@ static bool check_identity(const struct ht_header *header, const char *name, str
         return error_set(error, "%s: offset %zu: neither an image nor a snapshot (kind %" PRIu32 ")", name,
                          offsetof(struct ht_header, kind), header->kind);
     if (header->header_bytes != HT_HEADER_BYTES)
-        return error_set(error, "%s: offset %zu: a header of %" PRIu32 " bytes, not %u: the file is damaged", name,
-                         offsetof(struct ht_header, header_bytes), header->header_bytes, HT_HEADER_BYTES);
+        return error_set(error, "%s: offset %zu: a header of %" PRIu32 " bytes, not %u: the file is damaged",
+                         name, offsetof(struct ht_header, header_bytes), header->header_bytes,
+                         HT_HEADER_BYTES);
     return true;
 }
 
@@ -112,7 +113,8 @@ static void end_strings(struct ht_header *header) {
         header->command_line_bytes = sizeof header->command_line;
 }
 
-bool tables_check_header(struct ht_header *header, uint64_t file_bytes, const char *name, struct error *error) {
+bool tables_check_header(struct ht_header *header, uint64_t file_bytes, const char *name,
+                         struct error *error) {
     if (!check_identity(header, name, error))
         return false;
     for (int i = 0; i < HT_REGIONS; i++)
@@ -143,7 +145,8 @@ static bool complain(const struct check *check, enum ht_region_id id, uint32_t r
     return error_set(check->error,
                      "%s: offset %" PRIu64 ": %s, record %" PRIu32 ": %s %" PRIu64 ", limit %" PRIu64
                      ": the file is damaged",
-                     check->name, offset_of(check->tables, id, record), kinds[id].name, record, what, value, limit);
+                     check->name, offset_of(check->tables, id, record), kinds[id].name, record, what, value,
+                     limit);
 }
 
 static bool check_pc(const struct check *check, uint32_t id) {

@@ -37,7 +37,8 @@ const char *tables_region_name(enum ht_region_id id);
 
 /* Verifies what a header says of itself, for a file of `file_bytes` bytes: magic, version, byte order,
  * regions inside the file. `name` is for messages. Terminates the strings. */
-bool tables_check_header(struct ht_header *header, uint64_t file_bytes, const char *name, struct error *error);
+bool tables_check_header(struct ht_header *header, uint64_t file_bytes, const char *name,
+                         struct error *error);
 
 /* Verifies all that cells reach. */
 bool tables_check(const struct tables *self, const char *name, struct error *error);

@@ -10,25 +10,58 @@
 
 static const char *const functions[] = {
     /* the allocator itself and its usual wrappers: malloc, je_malloc, xmalloc, sqlite3_malloc ... */
-    "*malloc", "*calloc", "*realloc", "*reallocarray", "*memalign", "aligned_alloc", "valloc", "pvalloc",
-    "*strdup", "*strndup", "*memdup", "*asprintf", "operator new", "operator new[[]]",
+    "*malloc",
+    "*calloc",
+    "*realloc",
+    "*reallocarray",
+    "*memalign",
+    "aligned_alloc",
+    "valloc",
+    "pvalloc",
+    "*strdup",
+    "*strndup",
+    "*memdup",
+    "*asprintf",
+    "operator new",
+    "operator new[[]]",
     /* C++: the standard library */
-    "std::*", "__gnu_cxx::*", "boost::container::*",
+    "std::*",
+    "__gnu_cxx::*",
+    "boost::container::*",
     /* Rust: the standard library's collections and glue */
-    "alloc::*", "<alloc::*", "core::*", "<core::*", "std[0-9]*::*", "hashbrown::*", "<hashbrown::*", "__rust_alloc*",
-    "__rg_*", "__rdl_*",
+    "alloc::*",
+    "<alloc::*",
+    "core::*",
+    "<core::*",
+    "std[0-9]*::*",
+    "hashbrown::*",
+    "<hashbrown::*",
+    "__rust_alloc*",
+    "__rg_*",
+    "__rdl_*",
     /* glib, apr, python and others that hand out memory in their own name */
-    "g_malloc*", "g_realloc*", "g_slice_*", "g_try_*alloc*", "PyMem_*", "PyObject_Malloc", "PyObject_Calloc",
-    "PyObject_Realloc", "_PyMem_*", "_PyObject_Malloc", "_PyObject_Realloc",
+    "g_malloc*",
+    "g_realloc*",
+    "g_slice_*",
+    "g_try_*alloc*",
+    "PyMem_*",
+    "PyObject_Malloc",
+    "PyObject_Calloc",
+    "PyObject_Realloc",
+    "_PyMem_*",
+    "_PyObject_Malloc",
+    "_PyObject_Realloc",
     /* D: the run-time's allocation hooks */
-    "_d_new*", "_d_array*", "core.memory.*",
+    "_d_new*",
+    "_d_array*",
+    "core.memory.*",
     NULL,
 };
 
 static const char *const files[] = {
-    "/usr/include/c++/*", "*/include/c++/*", "*/bits/*.h", "*/bits/*.tcc", "*/ext/*allocator*.h",
-    "*/libstdc++-v3/*", "*/libcxx/*", "/rustc/*", "*/rustlib/src/*", "*/rustc-*/library/*",
-    NULL,
+    "/usr/include/c++/*",  "*/include/c++/*",     "*/bits/*.h", "*/bits/*.tcc",
+    "*/ext/*allocator*.h", "*/libstdc++-v3/*",    "*/libcxx/*", "/rustc/*",
+    "*/rustlib/src/*",     "*/rustc-*/library/*", NULL,
 };
 
 const char *const *blame_functions(void) {

@@ -33,7 +33,8 @@ static int descending(const void *a, const void *b, void *frames) {
 /* Puts a row's group into `result`; its row there is at the group's id. */
 static struct statistic *find_row(struct statistics *result, const struct statistic *row) {
     bool fresh;
-    uint32_t group = interner_put(result->groups, row->frames, row->frame_count * sizeof *row->frames, &fresh);
+    uint32_t group =
+        interner_put(result->groups, row->frames, row->frame_count * sizeof *row->frames, &fresh);
     if (group == INTERNER_NONE)
         return NULL;
     struct statistic *at = &result->rows[group];

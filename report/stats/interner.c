@@ -64,7 +64,8 @@ static uint32_t *place_of(const struct interner *self, const void *bytes, size_t
         if (id == 0)
             return &self->table[at];
         const struct entry *entry = &self->entries[id - 1];
-        if (entry->hash == hash && entry->size == size && (size == 0 || memcmp(entry->bytes, bytes, size) == 0))
+        if (entry->hash == hash && entry->size == size &&
+            (size == 0 || memcmp(entry->bytes, bytes, size) == 0))
             return &self->table[at];
     }
 }

@@ -101,7 +101,8 @@ static bool look_up(struct resolver *self, uint32_t pc_id, bool exact, struct ch
     }
     chain->first = (uint32_t)self->id_count;
     for (size_t i = 0; i < (count != 0 ? count : 1); i++) {
-        struct frame frame = make_frame(count != 0 ? &found[i] : NULL, path[0] != '\0' ? path : "[unknown]", address);
+        struct frame frame =
+            make_frame(count != 0 ? &found[i] : NULL, path[0] != '\0' ? path : "[unknown]", address);
         if (!append(self, &frame))
             return false;
     }

@@ -35,7 +35,8 @@ static bool add_row(struct grouping *self, uint32_t group, frame_id sample) {
     }
     size_t bytes;
     const frame_id *frames = interner_get(result->groups, group, &bytes);
-    result->rows[group] = (struct statistic){.frames = frames, .frame_count = bytes / sizeof *frames, .sample = sample};
+    result->rows[group] =
+        (struct statistic){.frames = frames, .frame_count = bytes / sizeof *frames, .sample = sample};
     self->last_trace[group] = 0;
     result->count++;
     return true;
@@ -47,7 +48,8 @@ static int64_t plus(int64_t a, int64_t b) {
 }
 
 /* Adds a trace to a group, once. */
-static bool count_in(struct grouping *self, size_t trace, const frame_id *frames, size_t count, frame_id sample) {
+static bool count_in(struct grouping *self, size_t trace, const frame_id *frames, size_t count,
+                     frame_id sample) {
     struct amount amount = traces_amount(self->traces, trace, self->query->metric);
     bool fresh;
     uint32_t group = interner_put(self->result->groups, frames, count * sizeof *frames, &fresh);
@@ -137,7 +139,8 @@ bool statistics_of(struct traces *traces, const struct query *query, struct stat
     memset(result, 0, sizeof *result);
     if (query->cumulative && query->key == KEY_TRACEBACK)
         return error_set(error, "--cumulative cannot be used with the key traceback: a stack is one row");
-    struct grouping grouping = {.traces = traces, .frames = traces_frame_table(traces), .query = query, .result = result};
+    struct grouping grouping = {
+        .traces = traces, .frames = traces_frame_table(traces), .query = query, .result = result};
     result->groups = interner_new();
     bool done = result->groups != NULL && count_traces(&grouping);
     free(grouping.last_trace);

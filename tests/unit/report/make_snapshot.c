@@ -11,7 +11,6 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-
 static uint32_t append(struct tables *tables, enum ht_region_id id, const void *record, uint32_t count) {
     struct records *records = &tables->region[id];
     size_t bytes = tables_record_bytes(id);
@@ -53,7 +52,8 @@ struct tables *make_tables(void) {
 }
 
 uint32_t make_module(struct tables *tables, const char *path, uint64_t load_bias) {
-    struct ht_module module = {.load_bias = load_bias, .start = load_bias, .end = load_bias + 0x10000, .valid = 1};
+    struct ht_module module = {
+        .load_bias = load_bias, .start = load_bias, .end = load_bias + 0x10000, .valid = 1};
     module.path = append(tables, HT_REGION_STRINGS, path, (uint32_t)strlen(path) + 1);
     return append(tables, HT_REGION_MODULES, &module, 1);
 }
@@ -63,7 +63,8 @@ uint32_t make_pc(struct tables *tables, uint64_t pc, uint32_t module) {
     return append(tables, HT_REGION_PCS, &record, 1);
 }
 
-uint32_t make_stack(struct tables *tables, uint32_t base, uint16_t kept, const uint32_t *pcs, uint16_t count) {
+uint32_t make_stack(struct tables *tables, uint32_t base, uint16_t kept, const uint32_t *pcs,
+                    uint16_t count) {
     struct ht_stack stack = {.base = base, .kept = kept, .depth = (uint32_t)kept + count};
     stack.frame_count = (uint16_t)stack.depth;
     stack.first_frame = append(tables, HT_REGION_FRAMES, pcs, count);
@@ -71,7 +72,8 @@ uint32_t make_stack(struct tables *tables, uint32_t base, uint16_t kept, const u
     return append(tables, HT_REGION_STACKS, &stack, 1);
 }
 
-uint32_t make_cell(struct tables *tables, uint32_t stack, uint64_t allocations, uint64_t size, uint64_t frees) {
+uint32_t make_cell(struct tables *tables, uint32_t stack, uint64_t allocations, uint64_t size,
+                   uint64_t frees) {
     struct ht_cell cell = {.allocations = allocations,
                            .allocated_bytes = allocations * size,
                            .frees = frees,
@@ -93,7 +95,8 @@ void *make_image(const struct tables *tables, size_t *size_bytes) {
     uint64_t at = HT_HEADER_BYTES;
     *size_bytes = HT_HEADER_BYTES;
     for (int i = 0; i < HT_REGIONS; i++)
-        *size_bytes += ((size_t)tables->region[i].count * tables_record_bytes((enum ht_region_id)i) + 4095) / 4096 * 4096;
+        *size_bytes += ((size_t)tables->region[i].count * tables_record_bytes((enum ht_region_id)i) + 4095) /
+                       4096 * 4096;
     char *bytes = aligned_alloc(64, *size_bytes);
     if (bytes == NULL)
         abort();
@@ -114,7 +117,8 @@ void *make_image(const struct tables *tables, size_t *size_bytes) {
 
 void *make_snapshot(const struct tables *tables, bool compress, size_t *size_bytes) {
     char path[] = "/tmp/heaptally-test-XXXXXX";
-    struct snapshot_options options = {.trigger = HT_TRIGGER_OUTSIDE, .number = 1, .compress = compress, .overwrite = true};
+    struct snapshot_options options = {
+        .trigger = HT_TRIGGER_OUTSIDE, .number = 1, .compress = compress, .overwrite = true};
     struct error error;
     int fd = mkstemp(path);
     if (fd < 0 || !snapshot_write(tables, path, &options, NULL, &error))

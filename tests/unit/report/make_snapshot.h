@@ -17,7 +17,8 @@ uint32_t make_pc(struct tables *tables, uint64_t pc, uint32_t module);
 uint32_t make_stack(struct tables *tables, uint32_t base, uint16_t kept, const uint32_t *pcs, uint16_t count);
 
 /* A cell: `allocations` blocks of `size` bytes, of which `frees` were freed. */
-uint32_t make_cell(struct tables *tables, uint32_t stack, uint64_t allocations, uint64_t size, uint64_t frees);
+uint32_t make_cell(struct tables *tables, uint32_t stack, uint64_t allocations, uint64_t size,
+                   uint64_t frees);
 struct ht_cell *made_cell(struct tables *tables, uint32_t cell);
 struct ht_stack *made_stack(struct tables *tables, uint32_t stack);
 
@@ -30,8 +31,8 @@ void *make_snapshot(const struct tables *tables, bool compress, size_t *size_byt
 /* Puts the header's checksum right after a test has changed the header. */
 void make_header_checksum(void *snapshot);
 
-/* Two modules, /usr/bin/made and /lib/libmade.so; three stacks: main>grow>malloc twice with a shared base, and
- * main>other; sizes 100 * 10 (40 freed), 7 * 1000, 1 * 1. */
+/* Two modules, /usr/bin/made and /lib/libmade.so; three stacks: main>grow>malloc twice with a shared base,
+ * and main>other; sizes 100 * 10 (40 freed), 7 * 1000, 1 * 1. */
 struct tables *make_example(void);
 
 #endif

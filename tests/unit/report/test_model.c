@@ -78,8 +78,8 @@ static void random_images_are_survived(void **state) {
         for (int i = 0; i < 4; i++)
             bytes[(size_t)rand() % size] = (unsigned char)rand();
         for (int i = 0; i < 2; i++) /* where it hurts */
-            bytes[offsetof(struct ht_header, regions) + (size_t)rand() % (HT_REGIONS * sizeof(struct ht_region))] =
-                (unsigned char)rand();
+            bytes[offsetof(struct ht_header, regions) +
+                  (size_t)rand() % (HT_REGIONS * sizeof(struct ht_region))] = (unsigned char)rand();
         struct tables *read = image_freeze(bytes, size, true, "image", NULL);
         struct model *model = read != NULL ? model_new(read, NULL) : NULL;
         model_free(model);

@@ -43,8 +43,15 @@ static void image_names_parse(void **state) {
     assert_int_equal(entry.pid, 12);
     assert_int_equal(entry.start_ticks, 345);
     assert_int_equal(entry.exec_index, 6);
-    static const char *const wrong[] = {"", "12.345.6", "12.345.htimage", "a.1.2.htimage", "1.2.3.htimage.x", "-1.2.3.htimage",
-                                        "99999999999.2.3.htimage", "1..3.htimage", " 1.2.3.htimage"};
+    static const char *const wrong[] = {"",
+                                        "12.345.6",
+                                        "12.345.htimage",
+                                        "a.1.2.htimage",
+                                        "1.2.3.htimage.x",
+                                        "-1.2.3.htimage",
+                                        "99999999999.2.3.htimage",
+                                        "1..3.htimage",
+                                        " 1.2.3.htimage"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_false(directory_parse_name(wrong[i], &entry));
 }
@@ -66,7 +73,8 @@ static void stat_lines_parse(void **state) {
     (void)state;
     uint64_t ticks;
     bool alive;
-    assert_true(process_parse_stat("7 (a) b) (c) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 9 9\n", &ticks, &alive));
+    assert_true(process_parse_stat("7 (a) b) (c) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 9 9\n",
+                                   &ticks, &alive));
     assert_int_equal(ticks, 98765);
     assert_true(alive);
     assert_true(process_parse_stat("7 (z) Z 1 7 7 0 -1 4 1 2 3 4 5 6 7 8 20 0 0 0 55 9\n", &ticks, &alive));
@@ -103,16 +111,37 @@ static struct {
 static const char *const colours[] = {"red", "green", NULL};
 static const struct option rows[] = {
     {.name = "flag", .letter = 'x', .kind = OPTION_FLAG, .value = &got.flag, .help = ""},
-    {.name = "string", .letter = 's', .kind = OPTION_STRING, .value = &got.string, .argument = "S", .help = ""},
-    {.name = "number", .letter = 'n', .kind = OPTION_NUMBER, .value = &got.number, .argument = "N", .min = 1, .max = 9, .help = ""},
+    {.name = "string",
+     .letter = 's',
+     .kind = OPTION_STRING,
+     .value = &got.string,
+     .argument = "S",
+     .help = ""},
+    {.name = "number",
+     .letter = 'n',
+     .kind = OPTION_NUMBER,
+     .value = &got.number,
+     .argument = "N",
+     .min = 1,
+     .max = 9,
+     .help = ""},
     {.name = "bytes", .kind = OPTION_BYTES, .value = &got.bytes, .argument = "B", .help = ""},
-    {.name = "choice", .kind = OPTION_CHOICE, .value = &got.choice, .argument = "C", .choices = colours, .help = ""},
+    {.name = "choice",
+     .kind = OPTION_CHOICE,
+     .value = &got.choice,
+     .argument = "C",
+     .choices = colours,
+     .help = ""},
     {.name = "list", .kind = OPTION_LIST, .value = &got.list, .argument = "L", .help = ""},
 };
 
 static enum options_result parse(bool stop, int *operands, struct error *error, char **argv) {
-    const struct option_table table = {.command = "t", .synopsis = "", .about = "", .options = rows,
-                                       .count = sizeof rows / sizeof *rows, .stop_at_operand = stop};
+    const struct option_table table = {.command = "t",
+                                       .synopsis = "",
+                                       .about = "",
+                                       .options = rows,
+                                       .count = sizeof rows / sizeof *rows,
+                                       .stop_at_operand = stop};
     int argc = 0;
     while (argv[argc] != NULL)
         argc++;
@@ -126,7 +155,8 @@ static enum options_result parse(bool stop, int *operands, struct error *error, 
 static void options_come_in_all_forms(void **state) {
     (void)state;
     int operands;
-    char *argv[] = {"t", "a", "-xn5", "-s", "-v", "--bytes=4K", "--choice", "green", "b", "--list=1", "--list", "2", "--", "-x", NULL};
+    char *argv[] = {"t", "a",        "-xn5",   "-s", "-v", "--bytes=4K", "--choice", "green",
+                    "b", "--list=1", "--list", "2",  "--", "-x",         NULL};
     assert_int_equal(parse(false, &operands, NULL, argv), OPTIONS_PARSED);
     assert_int_equal(operands, 3);
     assert_string_equal(argv[1], "a");

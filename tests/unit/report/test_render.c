@@ -1,5 +1,5 @@
-/* test_render.c - each renderer against its golden file, byte for byte. With HEAPTALLY_UPDATE_GOLDEN set in the
- * environment it writes the files instead: then read the difference before you commit it. */
+/* test_render.c - each renderer against its golden file, byte for byte. With HEAPTALLY_UPDATE_GOLDEN set in
+ * the environment it writes the files instead: then read the difference before you commit it. */
 #define _GNU_SOURCE
 #include "check.h"
 #include "render/json_view.h"
@@ -75,15 +75,50 @@ static struct view_frame stripped = {.module = "/usr/lib/libz.so.1", .offset = 0
 static struct view_frame overflow = {.module = "[overflow]"};
 
 static struct view_row rows[] = {
-    {.place = {.file = SOURCE, .line = 5, .function = "make_node", .module = "/usr/bin/tree"}, .frames = frames, .frame_count = 3, .size = 8388608, .count = 100000, .size_diff = 4194304, .count_diff = 50000},
-    {.place = {.module = "/lib/libc.so.6", .offset = 0x271c9, .has_offset = true, .function = "__libc_start_call_main"}, .frames = &frames[2], .frame_count = 1, .size = 102400, .count = 3, .size_diff = 0, .count_diff = 0},
-    {.place = {.file = "/tmp/\x1b[2J\"\\\n\xff\xc2\x9b.c", .line = 7, .function = "f<\"\t\">", .module = "/tmp/\x7f"}, .frames = &hostile, .frame_count = 1, .size = 10239, .count = 1, .size_diff = -512, .count_diff = -1},
-    {.place = {.module = "[unknown]", .offset = 0x7f0012345678, .has_offset = true}, .frames = &unknown, .frame_count = 1, .size = 10, .count = 2},
-    {.place = {.module = "/usr/lib/libz.so.1", .offset = 0x2345, .has_offset = true}, .frames = &stripped, .frame_count = 1, .size = 0, .count = 0, .size_diff = -77, .count_diff = -7},
+    {.place = {.file = SOURCE, .line = 5, .function = "make_node", .module = "/usr/bin/tree"},
+     .frames = frames,
+     .frame_count = 3,
+     .size = 8388608,
+     .count = 100000,
+     .size_diff = 4194304,
+     .count_diff = 50000},
+    {.place = {.module = "/lib/libc.so.6",
+               .offset = 0x271c9,
+               .has_offset = true,
+               .function = "__libc_start_call_main"},
+     .frames = &frames[2],
+     .frame_count = 1,
+     .size = 102400,
+     .count = 3,
+     .size_diff = 0,
+     .count_diff = 0},
+    {.place = {.file = "/tmp/\x1b[2J\"\\\n\xff\xc2\x9b.c",
+               .line = 7,
+               .function = "f<\"\t\">",
+               .module = "/tmp/\x7f"},
+     .frames = &hostile,
+     .frame_count = 1,
+     .size = 10239,
+     .count = 1,
+     .size_diff = -512,
+     .count_diff = -1},
+    {.place = {.module = "[unknown]", .offset = 0x7f0012345678, .has_offset = true},
+     .frames = &unknown,
+     .frame_count = 1,
+     .size = 10,
+     .count = 2},
+    {.place = {.module = "/usr/lib/libz.so.1", .offset = 0x2345, .has_offset = true},
+     .frames = &stripped,
+     .frame_count = 1,
+     .size = 0,
+     .count = 0,
+     .size_diff = -77,
+     .count_diff = -7},
     {.place = {.module = "[overflow]"}, .frames = &overflow, .frame_count = 1, .size = 1, .count = 1},
 };
 
-static const struct view_loss losses[] = {{"untracked_blocks", "blocks that are in no row", 3}, {"fork", "never", 0}};
+static const struct view_loss losses[] = {{"untracked_blocks", "blocks that are in no row", 3},
+                                          {"fork", "never", 0}};
 
 static struct view make_view(enum view_key key) {
     return (struct view){.key = key,
@@ -112,8 +147,8 @@ static char *render(void (*renderer)(FILE *, const struct view *), const struct 
 }
 
 static void each_key_prints_its_place(void **state) {
-    static const char *const names[] = {"top-lineno.txt", "top-filename.txt", "top-function.txt", "top-module.txt",
-                                        "top-traceback.txt"};
+    static const char *const names[] = {"top-lineno.txt", "top-filename.txt", "top-function.txt",
+                                        "top-module.txt", "top-traceback.txt"};
     (void)state;
     for (int key = VIEW_LINENO; key <= VIEW_TRACEBACK; key++) {
         struct view view = make_view((enum view_key)key);
@@ -167,8 +202,9 @@ static void json_is_json(void **state) {
 }
 
 static void tables_are_aligned(void **state) {
-    static const struct table_column columns[] = {{"PID", true}, {"PROGRAM", false}, {"LIVE", true}, {"STARTED", false}};
-    static const char *const cells[] = {"1",     "caf\xc3\xa9", "84 B", "now",  //
+    static const struct table_column columns[] = {
+        {"PID", true}, {"PROGRAM", false}, {"LIVE", true}, {"STARTED", false}};
+    static const char *const cells[] = {"1",     "caf\xc3\xa9", "84 B",     "now", //
                                         "12345", "a\x1b[m",     "8192 KiB", "then"};
     char *text = NULL;
     size_t size;
@@ -181,9 +217,12 @@ static void tables_are_aligned(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_key_prints_its_place), cmocka_unit_test(bare_rows_are_one_a_line),
-        cmocka_unit_test(differences_have_signs),    cmocka_unit_test(headings_name_the_metric),
-        cmocka_unit_test(json_is_json),              cmocka_unit_test(tables_are_aligned),
+        cmocka_unit_test(each_key_prints_its_place),
+        cmocka_unit_test(bare_rows_are_one_a_line),
+        cmocka_unit_test(differences_have_signs),
+        cmocka_unit_test(headings_name_the_metric),
+        cmocka_unit_test(json_is_json),
+        cmocka_unit_test(tables_are_aligned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

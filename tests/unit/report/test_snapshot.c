@@ -57,7 +57,8 @@ static void every_truncation_is_an_error(void **state) {
         size_t size;
         char *bytes = make_snapshot(made, compress != 0, &size);
         for (size_t cut = 0; cut < size; cut += cut < 200 || cut > HT_HEADER_BYTES ? 1 : 97) {
-            char *part = aligned_alloc(64, (cut + 64) & ~(size_t)63); /* so that ASan sees one byte too many */
+            char *part =
+                aligned_alloc(64, (cut + 64) & ~(size_t)63); /* so that ASan sees one byte too many */
             struct error error = {""};
             memcpy(part, bytes, cut);
             assert_null(snapshot_parse(part, cut, "cut", &error));
@@ -120,8 +121,9 @@ static void another_version_is_named(void **state) {
     ((struct ht_header *)(void *)bytes)->version = 7u << 16 | 3;
     make_header_checksum(bytes);
     assert_null(snapshot_parse(bytes, size, "new.hts", &error));
-    assert_string_equal(error.text, "new.hts: offset 8: format version 7.3, but this heaptally reads version 1.x; use "
-                                    "the heaptally that wrote it");
+    assert_string_equal(error.text,
+                        "new.hts: offset 8: format version 7.3, but this heaptally reads version 1.x; use "
+                        "the heaptally that wrote it");
     ((struct ht_header *)(void *)bytes)->version = HT_VERSION + 9;
     make_header_checksum(bytes);
     struct tables *read = snapshot_parse(bytes, size, "minor.hts", &error);

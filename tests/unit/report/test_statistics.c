@@ -20,8 +20,9 @@ struct world {
 static const struct symbols_frame in_main[] = {{"main", "/src/a.c", 10, false}};
 static const struct symbols_frame in_fill[] = {{"fill", "/src/a.c", 9, false}};
 static const struct symbols_frame in_new[] = {{"operator new(unsigned long)", "/x/new_op.cc", 50, false}};
-static const struct symbols_frame in_vector[] = {{"std::vector<int>::push_back(int const&)", "/usr/include/c++/12/v.h", 7, true},
-                                                 {"Table::add(int)", "/src/table.cc", 21, false}};
+static const struct symbols_frame in_vector[] = {
+    {"std::vector<int>::push_back(int const&)", "/usr/include/c++/12/v.h", 7, true},
+    {"Table::add(int)", "/src/table.cc", 21, false}};
 static const struct symbols_frame no_line[] = {{"hidden", NULL, 0, false}};
 
 enum { MAIN = 0x100, FILL = 0x200, NEW = 0x300, VECTOR = 0x400, HIDDEN = 0x500, NAMELESS = 0x600 };
@@ -46,7 +47,7 @@ static void add(struct world *world, uint64_t count, uint64_t size, size_t depth
     make_cell(world->tables, make_stack(world->tables, 0, 0, pcs, (uint16_t)depth), count, size, 0);
 }
 
-#define ADD(world, count, size, ...)                                                                                  \
+#define ADD(world, count, size, ...)                                                                         \
     add(world, count, size, sizeof((uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t), (uint64_t[]){__VA_ARGS__})
 
 static void load(struct world *world) {
@@ -187,7 +188,8 @@ static void modules_need_no_symbols(void **state) {
     uint32_t pc = make_pc(world.tables, 0x77, 0);
     make_cell(world.tables, make_stack(world.tables, 0, 0, &pc, 1), 1, 3, 0);
     make_cell(world.tables, make_stack(world.tables, 0, 0, &pc, 0), 1, 2, 0);
-    static const char *const names[] = {"/lib/libx.so", "[overflow]", "[unattributed]", "[unknown]", "[no stack]"};
+    static const char *const names[] = {"/lib/libx.so", "[overflow]", "[unattributed]", "[unknown]",
+                                        "[no stack]"};
     group(&world, (struct query){.key = KEY_MODULE});
     assert_int_equal(fake_symbols_asked(), 0);
     assert_int_equal(world.statistics.count, 5);
@@ -252,9 +254,9 @@ static void differences_are_ordered_as_compare_to(void **state) {
     (void)state;
     struct world old = begin(), new;
     struct statistics difference;
-    ADD(&old, 1, 100, MAIN);   /* gone */
-    ADD(&old, 4, 10, FILL);    /* unchanged */
-    ADD(&old, 1, 50, VECTOR);  /* grows by 100 */
+    ADD(&old, 1, 100, MAIN);  /* gone */
+    ADD(&old, 4, 10, FILL);   /* unchanged */
+    ADD(&old, 1, 50, VECTOR); /* grows by 100 */
     group(&old, (struct query){.key = KEY_LINENO});
     new = (struct world){.tables = make_tables(), .symbols = symbols_new(NULL), .frames = old.frames};
     new.module = make_module(new.tables, "/lib/libx.so", 0x10000);
