@@ -108,7 +108,7 @@ static void drain(struct run *self) {
         if (event.pid == self->result.pid && is_exit)
             snprintf(self->result.path, sizeof self->result.path, "%s", event.path);
         else {
-            self->result.others++;
+            *(event.pid == self->result.pid ? &self->result.more : &self->result.children) += 1;
             snprintf(self->result.other_path, sizeof self->result.other_path, "%s", event.path);
         }
         if (is_exit || event.trigger == HT_TRIGGER_SIGNAL)
@@ -129,7 +129,8 @@ static void collect(struct run *self) {
     struct save_options options = {
         .pattern = self->absolute_pattern, .trigger = HT_TRIGGER_IMAGE, .overwrite = self->overwrite};
     leftovers_save(&leftovers, &self->session, &options);
-    self->result.others += leftovers.others;
+    self->result.more += leftovers.more;
+    self->result.children += leftovers.children;
     self->result.running = leftovers.running;
     if (leftovers.other_path[0] != '\0')
         snprintf(self->result.other_path, sizeof self->result.other_path, "%s", leftovers.other_path);
@@ -138,7 +139,7 @@ static void collect(struct run *self) {
     if (leftovers.main_path[0] == '\0')
         return;
     if (self->result.path[0] != '\0') { /* what the process was before an exec */
-        self->result.others++;
+        self->result.more++;
         snprintf(self->result.other_path, sizeof self->result.other_path, "%s", leftovers.main_path);
         return;
     }

@@ -79,11 +79,11 @@ static void put_nothing(const struct run_result *result, FILE *out) {
 }
 
 static void put_others(const struct run_result *result, FILE *out) {
-    if (result->others != 0) {
+    if (result->more + result->children != 0) {
         fprintf(out,
-                "heaptally: %" PRIu64
-                " more snapshot%s (on a signal, of children, before an exec), the last ",
-                result->others, result->others == 1 ? "" : "s");
+                "heaptally: more snapshots: %" PRIu64 " of this process, %" PRIu64
+                " of its children; the last: ",
+                result->more, result->children);
         harmless_put(out, shortened(result->other_path));
         fputc('\n', out);
     }

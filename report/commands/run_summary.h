@@ -13,8 +13,9 @@ struct run_result {
     int wait_status;
     char path[PATH_MAX];       /* the program's last snapshot, "" if there is none */
     bool from_image;           /* it was made from the image that the program left */
-    uint64_t others;           /* snapshots beside it: on signals, of children */
-    char other_path[PATH_MAX]; /* one of them */
+    uint64_t more;             /* of its process beside that one: on signals, before an exec */
+    uint64_t children;         /* of other processes */
+    char other_path[PATH_MAX]; /* the last of these two kinds */
     uint64_t running;          /* traced processes that still live */
 };
 

@@ -7,6 +7,7 @@
 #include "../source/open.h"
 #include "../source/pattern.h"
 #include "../source/save.h"
+#include "../source/snapshot_write.h"
 
 /* -o names one file, which must be free; the default pattern counts on. */
 static bool write_named(const struct tables *tables, const struct save_options *options, char path[PATH_MAX],

@@ -29,16 +29,15 @@ static bool is_empty(const struct tables *tables) {
 }
 
 static void note(struct leftovers *self, const struct image_entry *entry, const char *path) {
-    bool newest = self->main_path[0] == '\0' || entry->exec_index >= self->main_exec_index;
-    if (entry->pid == self->main_pid && newest) {
-        if (self->main_path[0] != '\0')
-            self->others++;
+    bool is_main = entry->pid == self->main_pid, has_main = self->main_path[0] != '\0';
+    if (is_main && (!has_main || entry->exec_index >= self->main_exec_index)) {
+        self->more += has_main;
         snprintf(self->main_path, sizeof self->main_path, "%s", path);
         self->main_exec_index = entry->exec_index;
         return;
     }
+    *(is_main ? &self->more : &self->children) += 1;
     snprintf(self->other_path, sizeof self->other_path, "%s", path);
-    self->others++;
 }
 
 static bool save(struct leftovers *self, const struct image_list *list, const struct image_entry *entry,

@@ -10,7 +10,7 @@ struct leftovers {
     char main_path[PATH_MAX]; /* the snapshot made of the main program's last image, "" if there was none */
     uint32_t main_exec_index;
     char other_path[PATH_MAX]; /* one of the other snapshots made, "" if none */
-    uint64_t others;           /* how many */
+    uint64_t more, children;   /* how many: of the main process beside the last, of others */
     uint64_t running;          /* processes of the session that still live */
     uint64_t failed;
     struct error error; /* of the last failure */

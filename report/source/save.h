@@ -2,7 +2,7 @@
 #ifndef HEAPTALLY_REPORT_SAVE_H
 #define HEAPTALLY_REPORT_SAVE_H
 
-#include "snapshot.h"
+#include "snapshot_write.h"
 
 #include <limits.h>
 

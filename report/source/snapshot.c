@@ -1,4 +1,4 @@
-/* snapshot.c - the reading half of snapshot.h.
+/* snapshot.c - see snapshot.h.
  * Owns:    nothing beyond a call.
  * Holds:   what it returns was verified: checksums, codecs, indices.
  * Threads: any.  Signals: no.  Heap: yes. */

@@ -1,9 +1,9 @@
-/* snapshot_write.c - the writing half of snapshot.h.
+/* snapshot_write.c - see snapshot_write.h.
  * Owns:    the temporary file until it has its name.
  * Holds:   a reader sees no file or a whole one; a file that is there stays, unless told otherwise.
  * Threads: any.  Signals: no.  Heap: yes. */
 #define _GNU_SOURCE
-#include "snapshot.h"
+#include "snapshot_write.h"
 
 #include <errno.h>
 #include <fcntl.h>

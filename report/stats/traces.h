@@ -1,7 +1,12 @@
 /* traces.h - one loaded snapshot as tracemalloc sees one: traces, each a stack with its sizes and counts.
  *
  * A trace here stands for all blocks of one stack, where tracemalloc has one trace per block. This is the
- * interface that statistics, comparison and filters are written against. */
+ * interface that statistics, comparison and filters are written against:
+ *
+ *     source_open -> model_new -> traces_new     load
+ *     struct filter, in a struct query           filter
+ *     statistics_of                              statistics
+ *     statistics_compare                         compare */
 #ifndef HEAPTALLY_REPORT_TRACES_H
 #define HEAPTALLY_REPORT_TRACES_H
 

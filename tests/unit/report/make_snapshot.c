@@ -3,7 +3,7 @@
  * Threads: one.  Signals: no.  Heap: yes. */
 #define _GNU_SOURCE
 #include "make_snapshot.h"
-#include "source/snapshot.h"
+#include "source/snapshot_write.h"
 
 #include <stdio.h>
 #include <stdlib.h>

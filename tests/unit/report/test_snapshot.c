@@ -3,6 +3,7 @@
 #include "make_snapshot.h"
 #include "source/model.h"
 #include "source/snapshot.h"
+#include "source/snapshot_write.h"
 
 #include <stdio.h>
 #include <stdlib.h>
