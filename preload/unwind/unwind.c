@@ -12,15 +12,33 @@
 extern const char own_start[] __asm__("__ehdr_start") __attribute__((visibility("hidden")));
 extern const char own_end[] __asm__("etext") __attribute__((visibility("hidden")));
 
-static const struct unwinder *current = &unwinder_gcc; /* (atomic) */
+#if defined(__x86_64__)
+static const struct unwinder *current = &unwinder_cfi; /* (atomic) */
+#else
+static const struct unwinder *current = &unwinder_gcc;
+#endif
 
 static const struct unwinder *in_use(void) {
     return __atomic_load_n(&current, __ATOMIC_ACQUIRE); /* partner: unwind_choose */
 }
 
+static const struct unwinder *chosen(void) {
+    switch (options.unwinder) {
+    case UNWINDER_LIBUNWIND: return &unwinder_libunwind;
+    case UNWINDER_GCC: return &unwinder_gcc;
+    case UNWINDER_DEFAULT: break;
+    }
+#if defined(__x86_64__)
+    return &unwinder_cfi;
+#else
+    return &unwinder_libunwind;
+#endif
+}
+
 void unwind_choose(void) {
-    if (options.unwinder == UNWINDER_LIBUNWIND && unwinder_libunwind.open())
-        __atomic_store_n(&current, &unwinder_libunwind, __ATOMIC_RELEASE);
+    const struct unwinder *unwinder = chosen();
+    if (unwinder->open())
+        __atomic_store_n(&current, unwinder, __ATOMIC_RELEASE);
 }
 
 const char *unwind_name(void) {

@@ -23,7 +23,7 @@ struct unwinder {
     void (*forget)(void);
 };
 
-extern const struct unwinder unwinder_libunwind, unwinder_gcc;
+extern const struct unwinder unwinder_cfi, unwinder_libunwind, unwinder_gcc; /* cfi: x86-64 only */
 
 /* Chooses by options.unwinder; the static back-end gcc until then and where the choice cannot be opened.
  * Only where the loader may be called: the constructor. */
