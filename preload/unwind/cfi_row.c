@@ -324,19 +324,19 @@ static enum search find_description(uintptr_t pc, struct description *out) {
         return UNREADABLE;
     take_pointer(&at, header[1]);
     uint64_t count = take_format(&at, header[2]);
-    const int32_t(*table)[2] = (const void *)at.at;
+    const int32_t *table = (const int32_t *)(const void *)at.at; /* pairs */
     int64_t key = (int64_t)(pc - (uintptr_t)header);
-    if (at.bad || count == 0 || key < table[0][0])
+    if (at.bad || count == 0 || key < table[0])
         return at.bad ? UNREADABLE : ABSENT;
     uint64_t low = 0, high = count;
     while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
-        if (table[middle][0] <= key)
+        if (table[2 * middle] <= key)
             low = middle;
         else
             high = middle;
     }
-    if (!read_fde(header + table[low][1], out))
+    if (!read_fde(header + table[2 * low + 1], out))
         return UNREADABLE;
     return pc < out->end ? FOUND : ABSENT;
 }

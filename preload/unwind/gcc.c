@@ -20,10 +20,11 @@ static _Unwind_Reason_Code collect(struct _Unwind_Context *context, void *argume
     return _URC_NO_REASON;
 }
 
-static uint32_t unwind(uintptr_t *pcs, uint32_t capacity) {
-    struct collector to = {pcs, 0, capacity};
+static void walk(struct call_stack *stack, const struct caller *caller) {
+    struct collector to = {stack->scratch, 0, UNWIND_MAX};
+    (void)caller; /* it starts here, and our own frames are cut off */
     _Unwind_Backtrace(collect, &to);
-    return to.count;
+    unwind_adopt(stack, to.count);
 }
 
 static bool open_always(void) {
@@ -33,4 +34,4 @@ static bool open_always(void) {
 static void forget_nothing(void) {
 }
 
-const struct unwinder unwinder_gcc = {"gcc", open_always, unwind, unwind, forget_nothing};
+const struct unwinder unwinder_gcc = {"gcc", open_always, walk, walk, forget_nothing};
