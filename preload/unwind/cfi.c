@@ -45,13 +45,19 @@
 /* A frame's state, and where its parts were read by the step that led to it. */
 struct frame {
     uintptr_t pc, sp, bp;
-    uintptr_t pc_slot;
-    uintptr_t bp_slot;                /* 0: that step kept rbp */
-    uintptr_t extra_slot, extra_word; /* a realigned frame's CFA, or a ucontext's rsp; slot 0: none */
-    struct cfi_row row;               /* how to step out of this frame */
-    uint32_t words;                   /* in cfi_stack.words up to and with this frame's */
-    bool exact;                       /* pc was interrupted: it is no return address */
-    bool needs_bp;                    /* this step or an older one uses rbp as it is in this state */
+    uintptr_t bp_slot;  /* 0: that step kept rbp */
+    struct cfi_row row; /* how to step out of this frame */
+    uint32_t words;     /* in cfi_stack.words up to and with this frame's */
+    uint8_t from;       /* enum from */
+    bool needs_bp;      /* this step or an older one uses rbp as it is in this state */
+};
+
+/* Which words besides a saved rbp gave a frame's state. */
+enum from {
+    FROM_CALL,      /* the return address at sp - 8 */
+    FROM_REALIGNED, /* that, and the CFA at rbp + n, where rbp is the newer frame's: kept in extra_slot */
+    FROM_SIGNAL,    /* a ucontext's pc and rsp: pc was interrupted, it is no return address */
+    FROM_CALLER,    /* registers alone: the newest frame */
 };
 
 struct word {
@@ -66,6 +72,8 @@ struct cfi_stack {
     struct frame *frames;  /* outermost first */
     struct word *words;    /* oldest first; the end's, then each frame's: at most 3 */
     struct frame *walk;    /* newest first */
+    uintptr_t *extra_slot; /* of kept frames from FROM_REALIGNED (their CFA's) and FROM_SIGNAL (their rsp's) */
+    uintptr_t *walk_extra; /* the same of the walk */
 };
 
 static struct cfi_stack *make(void) {
@@ -74,8 +82,10 @@ static struct cfi_stack *make(void) {
         return NULL;
     self->frames = arena_map(2 * UNWIND_MAX * sizeof *self->frames);
     self->words = arena_map(3 * (UNWIND_MAX + 1) * sizeof *self->words);
+    self->extra_slot = arena_map(2 * UNWIND_MAX * sizeof *self->extra_slot);
     self->walk = self->frames + UNWIND_MAX;
-    return self->frames != NULL && self->words != NULL ? self : NULL;
+    self->walk_extra = self->extra_slot + UNWIND_MAX;
+    return self->frames != NULL && self->words != NULL && self->extra_slot != NULL ? self : NULL;
 }
 
 /* ---- what can be read ---- */
@@ -112,17 +122,21 @@ static inline uintptr_t word_at(uintptr_t address) {
 enum step { STEPPED, ENDED, ENDED_BY_MEMORY, NEEDS_MORE };
 
 /* ucontext_t: 40 bytes to the general registers, r8 first (sys/ucontext.h). */
-static enum step step_signal(struct cfi_stack *self, const struct frame *from, struct frame *to) {
-    uintptr_t general = from->sp + 40;
-    to->bp_slot = general + 10 * sizeof(uintptr_t);
-    to->extra_slot = general + 15 * sizeof(uintptr_t);
-    to->pc_slot = general + 16 * sizeof(uintptr_t);
-    if (!readable(self, to->bp_slot) || !readable(self, to->pc_slot) || !readable(self, to->extra_slot))
+#define UCONTEXT_BP (40 + 10 * sizeof(uintptr_t))
+#define UCONTEXT_SP (40 + 15 * sizeof(uintptr_t))
+#define UCONTEXT_PC (40 + 16 * sizeof(uintptr_t))
+
+static __attribute__((noinline)) enum step step_signal(struct cfi_stack *self, const struct frame *from,
+                                                       struct frame *to, uintptr_t *extra_slot) {
+    uintptr_t context = from->sp;
+    if (!readable(self, context + UCONTEXT_BP) || !readable(self, context + UCONTEXT_PC))
         return ENDED_BY_MEMORY;
+    to->bp_slot = context + UCONTEXT_BP;
     to->bp = word_at(to->bp_slot);
-    to->sp = to->extra_word = word_at(to->extra_slot);
-    to->pc = word_at(to->pc_slot);
-    to->exact = true;
+    *extra_slot = context + UCONTEXT_SP;
+    to->sp = word_at(*extra_slot);
+    to->pc = word_at(context + UCONTEXT_PC);
+    to->from = FROM_SIGNAL;
     return STEPPED;
 }
 
@@ -131,30 +145,23 @@ static inline bool plausible(uintptr_t cfa, uintptr_t sp) {
     return cfa - sp - 8 < (uintptr_t)1 << 30;
 }
 
-/* The CFA of a realigned frame, from memory. */
-static bool saved_cfa(struct cfi_stack *self, const struct frame *from, struct frame *to) {
-    to->extra_slot = from->bp + (uintptr_t)(intptr_t)from->row.cfa_offset;
-    if (!readable(self, to->extra_slot))
-        return false;
-    to->extra_word = word_at(to->extra_slot);
-    return true;
-}
-
-/* Fills in `to` but for its row; from->row is set. */
-static inline enum step step(struct cfi_stack *self, const struct frame *from, struct frame *to) {
+/* Fills in `to` but for its row, and *extra_slot where to->from says so; from->row is set. */
+static inline __attribute__((always_inline)) enum step step(struct cfi_stack *self, const struct frame *from,
+                                                            struct frame *to, uintptr_t *extra_slot) {
     const struct cfi_row row = from->row;
     uintptr_t cfa = (row.kind == CFI_FROM_SP ? from->sp : from->bp) + (uintptr_t)(intptr_t)row.cfa_offset;
-    to->extra_slot = 0;
-    to->exact = false;
+    to->from = FROM_CALL;
     if (unlikely(row.kind > CFI_FROM_BP)) {
         if (row.kind == CFI_SIGNAL)
-            return step_signal(self, from, to);
+            return step_signal(self, from, to, extra_slot);
         if (row.kind == CFI_END || row.kind == CFI_OTHER)
             return row.kind == CFI_END ? ENDED : NEEDS_MORE;
         if (row.kind == CFI_FROM_SAVED) {
-            if (!saved_cfa(self, from, to))
+            if (!readable(self, cfa))
                 return ENDED_BY_MEMORY;
-            cfa = to->extra_word;
+            to->from = FROM_REALIGNED;
+            *extra_slot = cfa;
+            cfa = word_at(cfa);
         }
     }
     if (unlikely(!plausible(cfa, from->sp)) || unlikely(!readable(self, cfa - 8)))
@@ -167,17 +174,21 @@ static inline enum step step(struct cfi_stack *self, const struct frame *from, s
             return ENDED_BY_MEMORY;
         to->bp = word_at(to->bp_slot);
     }
-    to->pc_slot = cfa - 8;
-    to->pc = word_at(to->pc_slot);
+    to->pc = word_at(cfa - 8);
     to->sp = cfa;
     return STEPPED;
+}
+
+/* The byte whose row counts: the call before a return address, or the interrupted instruction. */
+static inline uintptr_t row_address(const struct frame *frame) {
+    return frame->pc - (frame->from != FROM_SIGNAL);
 }
 
 /* ---- meeting the kept stack ---- */
 
 static inline bool same_state(const struct frame *kept, const struct frame *now) {
     return kept->pc == now->pc && kept->sp == now->sp && (!kept->needs_bp || kept->bp == now->bp) &&
-           kept->exact == now->exact;
+           row_address(kept) == row_address(now);
 }
 
 /* The kept frame with the state of `now`, at index *from or below, or -1. Along one stack rsp falls from
@@ -203,16 +214,27 @@ static int64_t below_word(const struct cfi_stack *self, int64_t at, int64_t word
     return at - 1;
 }
 
+static inline uint32_t add_word(struct cfi_stack *self, uint32_t count, uintptr_t slot, uintptr_t value) {
+    self->words[count] = (struct word){slot, value};
+    return count + 1;
+}
+
 /* Enters the words that the step to frame `at` read; compared from the last to the first. */
 static inline void enter_words(struct cfi_stack *self, uint32_t at) {
     struct frame *frame = &self->frames[at];
     uint32_t count = at > 0 ? self->frames[at - 1].words : self->end_words;
+    uintptr_t extra = self->extra_slot[at];
     if (frame->needs_bp && frame->bp_slot != 0)
-        self->words[count++] = (struct word){frame->bp_slot, frame->bp};
-    if (frame->pc_slot != 0)
-        self->words[count++] = (struct word){frame->pc_slot, frame->pc};
-    if (unlikely(frame->extra_slot != 0))
-        self->words[count++] = (struct word){frame->extra_slot, frame->extra_word};
+        count = add_word(self, count, frame->bp_slot, frame->bp);
+    if (likely(frame->from == FROM_CALL)) {
+        count = add_word(self, count, frame->sp - 8, frame->pc);
+    } else if (frame->from == FROM_REALIGNED) {
+        count = add_word(self, count, frame->sp - 8, frame->pc);
+        count = add_word(self, count, extra, frame->sp);
+    } else if (frame->from == FROM_SIGNAL) {
+        count = add_word(self, count, extra + UCONTEXT_PC - UCONTEXT_SP, frame->pc);
+        count = add_word(self, count, extra, frame->sp);
+    }
     frame->words = count;
 }
 
@@ -235,6 +257,8 @@ static void append(struct call_stack *stack, uint32_t kept) {
     for (uint32_t i = self->walked; i != 0 && at < UNWIND_MAX; i--, at++) {
         struct frame *frame = &self->frames[at];
         *frame = self->walk[i - 1];
+        if (unlikely(frame->from != FROM_CALL))
+            self->extra_slot[at] = self->walk_extra[i - 1];
         frame->needs_bp = uses_bp(frame, at > 0 ? frame - 1 : NULL);
         enter_words(self, at);
         same = same && at < before && stack->pcs[at] == frame->pc;
@@ -248,31 +272,30 @@ static void append(struct call_stack *stack, uint32_t kept) {
 static void rejoin(struct call_stack *stack, int64_t at, const struct frame *now) {
     struct cfi_stack *self = stack->cfi;
     struct frame *kept = &self->frames[at];
-    if (kept->bp_slot != now->bp_slot || kept->pc_slot != now->pc_slot ||
-        kept->extra_slot != now->extra_slot || kept->bp != now->bp) {
+    uintptr_t extra = self->walk_extra[now - self->walk];
+    if (kept->bp_slot != now->bp_slot || kept->bp != now->bp || kept->from != now->from ||
+        (now->from != FROM_CALL && self->extra_slot[at] != extra)) {
         kept->bp_slot = now->bp_slot;
         kept->bp = now->bp;
-        kept->pc_slot = now->pc_slot;
-        kept->extra_slot = now->extra_slot;
-        kept->extra_word = now->extra_word;
+        kept->from = now->from;
+        self->extra_slot[at] = extra;
         enter_words(self, (uint32_t)at);
     }
     stack->shared = (uint32_t)at + 1;
     append(stack, (uint32_t)at + 1);
 }
 
-/* The walk has come to the end of the stack; `end` is what the last step read. */
+/* The walk has come to the end of the stack; `end` is what the last step made. */
 static void finish(struct call_stack *stack, enum step result, const struct frame *end) {
     struct cfi_stack *self = stack->cfi;
     self->end_words = 0;
-    if (result == STEPPED) { /* to a return address of 0 */
-        self->words[self->end_words++] = (struct word){end->pc_slot, 0};
-        if (end->extra_slot != 0)
-            self->words[self->end_words++] = (struct word){end->extra_slot, end->extra_word};
-    }
+    if (result == STEPPED && end->from == FROM_CALL) /* to a return address of 0 */
+        self->end_words = add_word(self, 0, end->sp - 8, 0);
+    else if (result == STEPPED)
+        result = ENDED_BY_MEMORY;
     stack->shared = 0;
     append(stack, 0);
-    if (result == ENDED_BY_MEMORY || self->walked == UNWIND_MAX)
+    if (result == ENDED_BY_MEMORY)
         self->count = 0; /* it depends on what can be read, or is not the whole stack: do not rejoin it */
 }
 
@@ -298,15 +321,15 @@ static void walk_from(struct call_stack *stack, const struct frame *start, const
             kept = below_word(self, kept, word);
         }
         self->walked++;
-        now->row = cfi_rows_find(now->pc - (now->exact ? 0 : 1));
+        now->row = cfi_rows_find(row_address(now));
         if (self->walked == UNWIND_MAX) {
             finish(stack, ENDED_BY_MEMORY, now);
             return;
         }
-        result = step(self, now, now + 1);
+        result = step(self, now, now + 1, &self->walk_extra[self->walked]);
         if (unlikely(result != STEPPED) || unlikely(now[1].pc == 0))
             break;
-        if (unlikely(now[1].exact)) /* onto another stack, perhaps */
+        if (unlikely(now[1].from == FROM_SIGNAL)) /* onto another stack, perhaps */
             kept = (int64_t)self->count - 1;
     }
     if (result == NEEDS_MORE)
@@ -320,13 +343,14 @@ static void walk(struct call_stack *stack, const struct caller *caller) {
         unwinder_gcc.walk(stack, caller);
         return;
     }
-    struct frame start = {.pc = caller->pc, .sp = caller->sp, .bp = caller->bp};
+    struct frame start = {.pc = caller->pc, .sp = caller->sp, .bp = caller->bp, .from = FROM_CALLER};
     while (unlikely(unwind_is_own(start.pc))) { /* one hook called another */
         struct frame outer = {.pc = 0};
+        uintptr_t extra_slot;
         start.row = cfi_rows_find(start.pc - 1);
-        if (step(stack->cfi, &start, &outer) != STEPPED)
+        if (step(stack->cfi, &start, &outer, &extra_slot) != STEPPED)
             break;
-        start = (struct frame){.pc = outer.pc, .sp = outer.sp, .bp = outer.bp};
+        start = (struct frame){.pc = outer.pc, .sp = outer.sp, .bp = outer.bp, .from = FROM_CALLER};
     }
     walk_from(stack, &start, caller);
 }
