@@ -66,8 +66,7 @@ static struct thread *new_state(uint32_t slot) {
         return NULL;
     self->slot = slot;
     self->cells = arena_map(chunk_count() * sizeof *self->cells);
-    self->pcs = arena_map(THREAD_PCS_MAX * sizeof *self->pcs);
-    if (self->cells == NULL || self->pcs == NULL || !trace_open(&self->trace, options.nframe))
+    if (self->cells == NULL || !unwind_open(&self->stack) || !trace_open(&self->trace, options.nframe))
         return NULL;
     self->overflow_cell = new_cell(self, HT_STACK_OVERFLOW);
     self->unattributed_cell = new_cell(self, HT_STACK_UNATTRIBUTED);
