@@ -190,10 +190,26 @@ static void index_unit(struct dwarf_units *self, struct unit *unit)
     self->damaged = self->damaged || !built || unit->scopes.cut;
 }
 
+/* Whether the first parts of `path` are those of `directory`, both normalised. */
+static bool is_below(const char *path, const char *directory)
+{
+    size_t length = strlen(directory);
+    return !strncmp(path, directory, length) && path[length] == '/';
+}
+
+/* libdw joins a relative name to an absolute directory. With the relative ones of a reproducible build
+ * ("-ffile-prefix-map=/build=.") names in the line table may hold the directory already, or not. */
 static const char *full_path(struct dwarf_units *self, const struct unit *unit, const char *name)
 {
-    char *path = name ? source_path(unit->directory, name) : NULL;
+    char *path = name ? source_path(NULL, name) : NULL;
+    char *directory = path && path[0] != '/' && unit->directory ? source_path(NULL, unit->directory) : NULL;
+    if (directory && !is_below(path, directory)) {
+        char *joined = source_path(directory, path);
+        free(path);
+        path = joined;
+    }
     const char *kept = path ? names_intern(self->names, path) : NULL;
+    free(directory);
     free(path);
     return kept;
 }
