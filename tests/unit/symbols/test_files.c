@@ -133,10 +133,7 @@ static void another_build_is_refused_with_both_ids(void **state)
     for (size_t i = 0; i < module.build_id_bytes; i++)
         snprintf(text + 2 * i, 3, "%02x", id[i]);
     assert_non_null(strstr(found.reason, text));
-    fixture_build_id("other_c", id);
-    for (size_t i = 0; i < module.build_id_bytes; i++)
-        snprintf(text + 2 * i, 3, "%02x", id[i]);
-    assert_non_null(strstr(found.reason, text));
+    assert_non_null(strstr(found.reason, "0123456789abcdef"));
 }
 
 static void the_same_build_is_accepted(void **state)

@@ -12,14 +12,14 @@
 #include <cmocka.h>
 
 #define CUTS 150
-#define FLIPS 400
+#define FLIPS 1000
 
 struct bytes {
     unsigned char *data;
     size_t size;
 };
 
-static uint64_t seed = 0x9e3779b97f4a7c15u;
+static uint64_t seed = 0x9e3779b97f4a7c15u; /* HOSTILE_SEED in the environment sets another */
 
 static uint64_t next_random(void)
 {
@@ -65,7 +65,8 @@ static void use(const char *path, uint64_t middle)
 
 static void cut(const char *name, uint64_t middle)
 {
-    const char *path = fixture_path("hostile");
+    char path[4096];
+    snprintf(path, sizeof path, "%s", fixture_path("hostile"));
     struct bytes bytes = load(name);
     for (size_t i = 0; i < CUTS; i++) {
         store(path, bytes.data, bytes.size * i / CUTS);
@@ -75,20 +76,24 @@ static void cut(const char *name, uint64_t middle)
     unlink(path);
 }
 
-/* Damages a few bytes, half of the time in the headers at both ends, where it hurts most. */
+/* Where to damage: mostly the debug info and the headers behind it, which follow the program's first pages. */
+static size_t pick(size_t size)
+{
+    size_t behind = size > 0x3000 ? 0x3000 : 0;
+    return next_random() % 8 ? behind + next_random() % (size - behind) : next_random() % size;
+}
+
 static void flip(const char *name, uint64_t middle)
 {
-    const char *path = fixture_path("hostile");
+    char path[4096];
+    snprintf(path, sizeof path, "%s", fixture_path("hostile"));
     struct bytes bytes = load(name);
     unsigned char *damaged = malloc(bytes.size);
     assert_non_null(damaged);
     for (size_t i = 0; i < FLIPS; i++) {
         memcpy(damaged, bytes.data, bytes.size);
-        for (uint64_t n = 1 + next_random() % 16; n > 0; n--) {
-            size_t at = next_random() % bytes.size;
-            at = next_random() % 8 ? at : bytes.size - 1 - next_random() % 2500;
-            damaged[at] = (unsigned char)next_random();
-        }
+        for (uint64_t n = 1 + next_random() % 16; n > 0; n--)
+            damaged[pick(bytes.size)] = (unsigned char)next_random();
         store(path, damaged, bytes.size);
         use(path, middle);
     }
@@ -131,5 +136,8 @@ int main(void)
         cmocka_unit_test(damaged_cxx_files_do_no_harm),
         cmocka_unit_test(damaged_packed_symbols_do_no_harm),
     };
+    const char *wanted = getenv("HOSTILE_SEED");
+    if (wanted)
+        seed = strtoull(wanted, NULL, 0) | 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

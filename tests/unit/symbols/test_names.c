@@ -60,9 +60,34 @@ static void very_long_names_are_left_alone(void **state)
     memcpy(name, "_Z1f", 4);
     name[100000] = '\0';
     assert_null(demangle(name));
-    name[30000] = '\0';
+    name[8000] = '\0';
     free(demangle(name));
     free(name);
+}
+
+/* Each parameter is a template of the one before it, twice: 30 of them would print 2^30 times "int". */
+static void names_that_explode_are_left_alone(void **state)
+{
+    char name[2048] = "_Z1f1AIiiE";
+    size_t length = strlen(name);
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        char digit[2] = {(char)(i < 10 ? '0' + i : 'A' + i - 10), '\0'};
+        length += (size_t)snprintf(name + length, sizeof name - length, "S_IS%s_S%s_E", digit, digit);
+    }
+    assert_null(demangle(name));
+}
+
+static void long_names_of_real_programs_are_demangled(void **state)
+{
+    char name[2048] = "_Z1f";
+    (void)state;
+    for (int i = 0; i < 120; i++)
+        strcat(name, "13a_longer_name");
+    char *text = demangle(name);
+    assert_non_null(text);
+    assert_int_equal(strncmp(text, "f(a_longer_name, a_longer_name", 30), 0);
+    free(text);
 }
 
 static void equal_texts_are_one(void **state)
@@ -159,6 +184,8 @@ int main(void)
         cmocka_unit_test(mangled_names_become_readable),
         cmocka_unit_test(plain_names_stay),
         cmocka_unit_test(very_long_names_are_left_alone),
+        cmocka_unit_test(names_that_explode_are_left_alone),
+        cmocka_unit_test(long_names_of_real_programs_are_demangled),
         cmocka_unit_test(equal_texts_are_one),
         cmocka_unit_test(paths_are_absolute_and_normal),
         cmocka_unit_test(the_innermost_range_is_found),
