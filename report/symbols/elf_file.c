@@ -92,11 +92,32 @@ void elf_file_close(struct elf_file *self)
     free(self);
 }
 
+/* libdw reads strings of a line table's header without looking for the end of their section (0.188): each such
+ * section must end in NUL. The file's pages are private copies, so its last byte may be written. */
+static void end_strings(const struct elf_file *self, const char *name)
+{
+    GElf_Shdr header;
+    Elf_Scn *section = elf_file_section(self, name);
+    if (!section || !gelf_getshdr(section, &header) || header.sh_type == SHT_NOBITS)
+        return;
+    if (name[1] == 'z')
+        elf_compress_gnu(section, 0, 0);
+    else if (header.sh_flags & SHF_COMPRESSED)
+        elf_compress(section, 0, 0);
+    const Elf_Data *data = elf_getdata(section, NULL);
+    char *last = data && data->d_buf && data->d_size ? (char *)data->d_buf + data->d_size - 1 : NULL;
+    if (last && *last)
+        *last = '\0';
+}
+
 void elf_file_unpack(struct elf_file *self)
 {
+    static const char *const strings[] = {".debug_str", ".debug_line_str", ".zdebug_str", ".zdebug_line_str"};
     if (self->unpacked_count == 0)
         self->undecoded =
             !unpack_zstd_sections(self->elf, self->unpacked, ELF_FILE_UNPACKED, &self->unpacked_count);
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
+        end_strings(self, strings[i]);
 }
 
 Elf_Scn *elf_file_section(const struct elf_file *self, const char *name)
