@@ -17,8 +17,7 @@
 
 static struct symbols *current;
 
-const char *fixture_path(const char *name)
-{
+const char *fixture_path(const char *name) {
     static char paths[4][4096];
     static unsigned next;
     char *path = paths[next++ % 4];
@@ -26,13 +25,11 @@ const char *fixture_path(const char *name)
     return path;
 }
 
-bool fixture_exists(const char *name)
-{
+bool fixture_exists(const char *name) {
     return access(fixture_path(name), R_OK) == 0;
 }
 
-static uint64_t find_symbol(Elf *elf, Elf_Scn *section, const char *wanted)
-{
+static uint64_t find_symbol(Elf *elf, Elf_Scn *section, const char *wanted) {
     GElf_Shdr header;
     GElf_Sym symbol;
     Elf_Data *data = elf_getdata(section, NULL);
@@ -43,8 +40,7 @@ static uint64_t find_symbol(Elf *elf, Elf_Scn *section, const char *wanted)
     return 0;
 }
 
-uint64_t fixture_symbol(const char *name, const char *wanted)
-{
+uint64_t fixture_symbol(const char *name, const char *wanted) {
     uint64_t value = 0;
     int descriptor = open(fixture_path(name), O_RDONLY | O_CLOEXEC);
     assert_true(descriptor >= 0);
@@ -58,8 +54,7 @@ uint64_t fixture_symbol(const char *name, const char *wanted)
     return value;
 }
 
-unsigned fixture_line(const char *source, const char *mark)
-{
+unsigned fixture_line(const char *source, const char *mark) {
     char path[4096], text[512], wanted[128];
     snprintf(path, sizeof path, "%s/%s", FIXTURE_SOURCES, source);
     snprintf(wanted, sizeof wanted, "/* MARK %s */", mark);
@@ -76,15 +71,13 @@ unsigned fixture_line(const char *source, const char *mark)
     return found;
 }
 
-bool fixture_is_source(const char *path, const char *source)
-{
+bool fixture_is_source(const char *path, const char *source) {
     char wanted[4096];
     snprintf(wanted, sizeof wanted, "%s/%s", FIXTURE_SOURCES, source);
     return path && !strcmp(path, wanted);
 }
 
-size_t fixture_build_id(const char *name, uint8_t id[64])
-{
+size_t fixture_build_id(const char *name, uint8_t id[64]) {
     const void *bytes;
     int descriptor = open(fixture_path(name), O_RDONLY | O_CLOEXEC);
     assert_true(descriptor >= 0);
@@ -98,8 +91,7 @@ size_t fixture_build_id(const char *name, uint8_t id[64])
     return (size_t)count;
 }
 
-size_t fixture_resolve(const char *name, uint64_t address, struct symbols_frame frames[16])
-{
+size_t fixture_resolve(const char *name, uint64_t address, struct symbols_frame frames[16]) {
     struct symbols_module module = {.path = fixture_path(name)};
     symbols_free(current);
     current = symbols_new(NULL);
@@ -107,7 +99,6 @@ size_t fixture_resolve(const char *name, uint64_t address, struct symbols_frame 
     return symbols_resolve(current, symbols_add_module(current, &module), address, frames, 16);
 }
 
-struct symbols_status fixture_status(void)
-{
+struct symbols_status fixture_status(void) {
     return symbols_status(current, 0);
 }

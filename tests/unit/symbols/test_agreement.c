@@ -1,6 +1,6 @@
-/* test_agreement.c - thousands of addresses of the C library, asked of llvm-symbolizer too. Lines and the length
- * of every chain must agree; names may be aliases of each other. Skipped where the tool or the debug info is
- * missing. */
+/* test_agreement.c - thousands of addresses of the C library, asked of llvm-symbolizer too. Lines and the
+ * length of every chain must agree; names may be aliases of each other. Skipped where the tool or the debug
+ * info is missing. */
 #include "fixture.h"
 
 #include <dlfcn.h>
@@ -15,15 +15,14 @@
 #include <cmocka.h>
 
 #define ADDRESSES 5000
-#define FRAMES 64
+#define FRAMES    64
 
 struct text_segment {
     uint64_t start, size;
     char path[4096];
 };
 
-static int find_text(struct dl_phdr_info *info, size_t size, void *out)
-{
+static int find_text(struct dl_phdr_info *info, size_t size, void *out) {
     struct text_segment *text = out;
     (void)size;
     if (!strstr(info->dlpi_name, "/libc.so"))
@@ -37,9 +36,8 @@ static int find_text(struct dl_phdr_info *info, size_t size, void *out)
     return 1;
 }
 
-static const char *find_tool(void)
-{
-    static const char *const tools[] = {"llvm-symbolizer", "llvm-symbolizer-14", "llvm-symbolizer-15",
+static const char *find_tool(void) {
+    static const char *const tools[] = {"llvm-symbolizer",    "llvm-symbolizer-14", "llvm-symbolizer-15",
                                         "llvm-symbolizer-16", "llvm-symbolizer-17", "llvm-symbolizer-18",
                                         "llvm-symbolizer-19"};
     for (size_t i = 0; i < sizeof tools / sizeof *tools; i++) {
@@ -51,8 +49,7 @@ static const char *find_tool(void)
     return NULL;
 }
 
-static void write_addresses(const char *path, const struct text_segment *text, uint64_t *addresses)
-{
+static void write_addresses(const char *path, const struct text_segment *text, uint64_t *addresses) {
     FILE *file = fopen(path, "we");
     assert_non_null(file);
     uint64_t seed = 7;
@@ -65,8 +62,7 @@ static void write_addresses(const char *path, const struct text_segment *text, u
 }
 
 /* "dir/name.c:12:3" -> 12 and the name from the last slash on. */
-static unsigned split_place(char *place, const char **name)
-{
+static unsigned split_place(char *place, const char **name) {
     char *column = strrchr(place, ':');
     assert_non_null(column);
     *column = '\0';
@@ -78,8 +74,7 @@ static unsigned split_place(char *place, const char **name)
     return (unsigned)strtoul(line + 1, NULL, 10);
 }
 
-static bool same_place(const struct symbols_frame *frame, char *place)
-{
+static bool same_place(const struct symbols_frame *frame, char *place) {
     const char *name;
     unsigned line = split_place(place, &name);
     if (!frame->file) /* the tool takes a file's name from the symbol table then */
@@ -89,8 +84,7 @@ static bool same_place(const struct symbols_frame *frame, char *place)
 }
 
 /* Reads the tool's answer for one address, up to the empty line. */
-static bool agrees(FILE *answers, const struct symbols_frame *frames, size_t count)
-{
+static bool agrees(FILE *answers, const struct symbols_frame *frames, size_t count) {
     static char function[65536], place[65536];
     size_t index = 0;
     bool same = true;
@@ -105,8 +99,7 @@ static bool agrees(FILE *answers, const struct symbols_frame *frames, size_t cou
     return same && (index == count || count == 0);
 }
 
-static size_t count_agreements(FILE *answers, struct symbols *symbols, const uint64_t *addresses)
-{
+static size_t count_agreements(FILE *answers, struct symbols *symbols, const uint64_t *addresses) {
     size_t same = 0;
     struct symbols_frame frames[FRAMES];
     for (size_t i = 0; i < ADDRESSES; i++) {
@@ -119,8 +112,7 @@ static size_t count_agreements(FILE *answers, struct symbols *symbols, const uin
     return same;
 }
 
-static void lines_agree_with_llvm_symbolizer(void **state)
-{
+static void lines_agree_with_llvm_symbolizer(void **state) {
     static uint64_t addresses[ADDRESSES];
     struct text_segment text = {0};
     struct symbols_frame frame;
@@ -147,8 +139,7 @@ static void lines_agree_with_llvm_symbolizer(void **state)
     assert_true(same >= ADDRESSES * 999 / 1000);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(lines_agree_with_llvm_symbolizer)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* test_chains.c - chains of inlined calls, functions and lines of fixtures whose source says what to expect. */
+/* test_chains.c - chains of inlined calls, functions and lines of fixtures whose source says what to expect.
+ */
 #include "fixture.h"
 
 #include <string.h>
@@ -11,9 +12,8 @@ struct expected {
     const char *function, *mark;
 };
 
-static void check_frame(const struct symbols_frame *frame, const char *source, const struct expected *expected,
-                        bool inlined)
-{
+static void check_frame(const struct symbols_frame *frame, const char *source,
+                        const struct expected *expected, bool inlined) {
     assert_non_null(frame->function);
     assert_string_equal(frame->function, expected->function);
     assert_true(fixture_is_source(frame->file, source));
@@ -21,8 +21,7 @@ static void check_frame(const struct symbols_frame *frame, const char *source, c
     assert_int_equal(frame->inlined, inlined);
 }
 
-static void check_chain(const char *name, const char *source, const struct expected expected[3])
-{
+static void check_chain(const char *name, const char *source, const struct expected expected[3]) {
     struct symbols_frame frames[16];
     if (!fixture_exists(name)) {
         print_message("skipped %s: no tool here to build it\n", name);
@@ -34,52 +33,45 @@ static void check_chain(const char *name, const char *source, const struct expec
     assert_int_equal(fixture_status().quality, SYMBOLS_DWARF);
 }
 
-static void check_c(const char *name)
-{
+static void check_c(const char *name) {
     static const struct expected expected[3] = {
         {"innermost", "innermost"}, {"middle", "middle"}, {"outer", "outer"}};
     check_chain(name, "inlined.c", expected);
 }
 
-static void check_cxx(const char *name)
-{
+static void check_cxx(const char *name) {
     static const struct expected expected[3] = {{"house::Room::Room(int)", "innermost"},
                                                 {"int house::build<int>(int)", "middle"},
                                                 {"house::outer(int, char const*)", "outer"}};
     check_chain(name, "inlined.cc", expected);
 }
 
-static void c_chains_name_function_file_and_line(void **state)
-{
+static void c_chains_name_function_file_and_line(void **state) {
     (void)state;
     check_c("plain_c");
     check_c("dwarf4_c");
     check_c("clang_c");
 }
 
-static void cxx_chains_name_function_file_and_line(void **state)
-{
+static void cxx_chains_name_function_file_and_line(void **state) {
     (void)state;
     check_cxx("plain_cc");
     check_cxx("dwarf4_cc");
     check_cxx("clang_cc");
 }
 
-static void compressed_sections_are_read(void **state)
-{
+static void compressed_sections_are_read(void **state) {
     (void)state;
     check_c("zlib_c");
     check_c("zstd_c");
 }
 
-static void split_debug_info_is_followed(void **state)
-{
+static void split_debug_info_is_followed(void **state) {
     (void)state;
     check_c("split_c");
 }
 
-static void missing_split_debug_info_leaves_lines_and_is_said(void **state)
-{
+static void missing_split_debug_info_leaves_lines_and_is_said(void **state) {
     const char *name = "gone/unsplit_c";
     struct symbols_frame frames[16];
     (void)state;
@@ -89,8 +81,7 @@ static void missing_split_debug_info_leaves_lines_and_is_said(void **state)
     assert_non_null(strstr(fixture_status().reason, ".dwo"));
 }
 
-static void anonymous_namespaces_are_named(void **state)
-{
+static void anonymous_namespaces_are_named(void **state) {
     struct symbols_frame frames[16];
     (void)state;
     assert_int_equal(fixture_resolve("plain_cc", fixture_symbol("plain_cc", "mark_hidden"), frames), 1);
@@ -98,8 +89,7 @@ static void anonymous_namespaces_are_named(void **state)
     assert_int_equal(frames[0].line, fixture_line("inlined.cc", "hidden"));
 }
 
-static void unsized_symbols_reach_to_the_next_of_their_section(void **state)
-{
+static void unsized_symbols_reach_to_the_next_of_their_section(void **state) {
     struct symbols_frame frames[16];
     uint64_t second = fixture_symbol("plain_c", "unsized_second");
     (void)state;
@@ -109,8 +99,7 @@ static void unsized_symbols_reach_to_the_next_of_their_section(void **state)
     assert_string_equal(frames[0].function, "unsized_first");
 }
 
-static void addresses_outside_of_functions_have_no_name(void **state)
-{
+static void addresses_outside_of_functions_have_no_name(void **state) {
     static const uint64_t outside[] = {0, 1, 0x10, 0x7fffffff, UINT64_MAX};
     struct symbols_frame frames[16];
     (void)state;
@@ -118,8 +107,7 @@ static void addresses_outside_of_functions_have_no_name(void **state)
         assert_int_equal(fixture_resolve("plain_c", outside[i], frames), 0);
 }
 
-static void a_short_array_keeps_the_innermost(void **state)
-{
+static void a_short_array_keeps_the_innermost(void **state) {
     struct symbols_frame frames[2] = {{0}, {.function = "untouched"}};
     struct symbols_module module = {.path = fixture_path("plain_c")};
     struct symbols *symbols = symbols_new(NULL);
@@ -133,8 +121,7 @@ static void a_short_array_keeps_the_innermost(void **state)
     symbols_free(symbols);
 }
 
-static void equal_strings_have_equal_pointers(void **state)
-{
+static void equal_strings_have_equal_pointers(void **state) {
     struct symbols_frame first[16], second[16];
     struct symbols_module module = {.path = fixture_path("plain_c")};
     struct symbols *symbols = symbols_new(NULL);
@@ -149,8 +136,7 @@ static void equal_strings_have_equal_pointers(void **state)
     symbols_free(symbols);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(c_chains_name_function_file_and_line),
         cmocka_unit_test(cxx_chains_name_function_file_and_line),

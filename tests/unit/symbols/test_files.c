@@ -20,8 +20,7 @@ struct found {
 };
 
 static struct found look(const struct symbols_options *options, const struct symbols_module *module,
-                         uint64_t address)
-{
+                         uint64_t address) {
     struct found found = {0};
     struct symbols_frame frames[16] = {{0}};
     struct symbols *symbols = symbols_new(options);
@@ -38,22 +37,19 @@ static struct found look(const struct symbols_options *options, const struct sym
     return found;
 }
 
-static struct found look_at(const char *name, uint64_t address)
-{
+static struct found look_at(const char *name, uint64_t address) {
     struct symbols_module module = {.path = fixture_path(name)};
     return look(NULL, &module, address);
 }
 
-static void check_full(const struct found *found)
-{
+static void check_full(const struct found *found) {
     assert_int_equal(found->quality, SYMBOLS_DWARF);
     assert_int_equal(found->count, 3);
     assert_string_equal(found->function, "innermost");
     assert_int_equal(found->line, fixture_line("inlined.c", "innermost"));
 }
 
-static void debug_files_are_found_by_build_id(void **state)
-{
+static void debug_files_are_found_by_build_id(void **state) {
     const char *dirs[] = {fixture_path("debug"), NULL};
     struct symbols_options options = {.debug_dirs = dirs};
     struct symbols_module module = {.path = fixture_path("byid_c")};
@@ -68,8 +64,7 @@ static void debug_files_are_found_by_build_id(void **state)
     assert_non_null(strstr(found.reason, "debug symbols"));
 }
 
-static void a_module_that_is_gone_is_found_by_its_build_id(void **state)
-{
+static void a_module_that_is_gone_is_found_by_its_build_id(void **state) {
     uint8_t id[64];
     const char *dirs[] = {fixture_path("debug"), NULL};
     struct symbols_options options = {.debug_dirs = dirs};
@@ -79,8 +74,7 @@ static void a_module_that_is_gone_is_found_by_its_build_id(void **state)
     check_full(&found);
 }
 
-static void debug_links_are_followed(void **state)
-{
+static void debug_links_are_followed(void **state) {
     (void)state;
     struct found found = look_at("link/linked_c", fixture_symbol("linked_reference_c", "mark_innermost"));
     check_full(&found);
@@ -88,16 +82,15 @@ static void debug_links_are_followed(void **state)
     check_full(&found);
 }
 
-static void a_linked_file_with_another_checksum_is_refused(void **state)
-{
+static void a_linked_file_with_another_checksum_is_refused(void **state) {
     (void)state;
-    struct found found = look_at("spoilt/checksum_c", fixture_symbol("checksum_reference_c", "mark_innermost"));
+    struct found found =
+        look_at("spoilt/checksum_c", fixture_symbol("checksum_reference_c", "mark_innermost"));
     assert_int_equal(found.quality, SYMBOLS_NONE);
     assert_int_equal(found.count, 0);
 }
 
-static void symbols_packed_with_xz_are_read(void **state)
-{
+static void symbols_packed_with_xz_are_read(void **state) {
     uint64_t address = fixture_symbol("plain_c", "mark_innermost");
     (void)state;
     struct found found = look_at("mini_c", address);
@@ -108,8 +101,7 @@ static void symbols_packed_with_xz_are_read(void **state)
     assert_non_null(strstr(found.reason, ".gnu_debugdata"));
 }
 
-static void what_dwz_shares_is_found(void **state)
-{
+static void what_dwz_shares_is_found(void **state) {
     (void)state;
     if (!fixture_exists("dwz_cc")) {
         print_message("skipped: dwz is not installed\n");
@@ -121,8 +113,7 @@ static void what_dwz_shares_is_found(void **state)
     assert_non_null(strstr(found.reason, "shared.dwz"));
 }
 
-static void another_build_is_refused_with_both_ids(void **state)
-{
+static void another_build_is_refused_with_both_ids(void **state) {
     uint8_t id[64];
     char text[129] = "";
     struct symbols_module module = {fixture_path("other_c"), id, fixture_build_id("plain_c", id)};
@@ -136,8 +127,7 @@ static void another_build_is_refused_with_both_ids(void **state)
     assert_non_null(strstr(found.reason, "0123456789abcdef"));
 }
 
-static void the_same_build_is_accepted(void **state)
-{
+static void the_same_build_is_accepted(void **state) {
     uint8_t id[64];
     struct symbols_module module = {fixture_path("plain_c"), id, fixture_build_id("plain_c", id)};
     (void)state;
@@ -145,8 +135,7 @@ static void the_same_build_is_accepted(void **state)
     check_full(&found);
 }
 
-static void a_deleted_file_is_used_only_if_its_build_id_matches(void **state)
-{
+static void a_deleted_file_is_used_only_if_its_build_id_matches(void **state) {
     uint8_t id[64];
     char path[4200];
     snprintf(path, sizeof path, "%s (deleted)", fixture_path("plain_c"));
@@ -161,8 +150,7 @@ static void a_deleted_file_is_used_only_if_its_build_id_matches(void **state)
     assert_non_null(strstr(found.reason, "deleted"));
 }
 
-static void a_sysroot_is_prefixed(void **state)
-{
+static void a_sysroot_is_prefixed(void **state) {
     struct symbols_options options = {.sysroot = FIXTURES};
     struct symbols_module module = {.path = "/plain_c"};
     (void)state;
@@ -170,17 +158,16 @@ static void a_sysroot_is_prefixed(void **state)
     check_full(&found);
 }
 
-static void a_file_without_symbols_names_nothing(void **state)
-{
+static void a_file_without_symbols_names_nothing(void **state) {
     (void)state;
     struct found found = look_at("bare_c", fixture_symbol("bare_reference_c", "mark_innermost"));
     assert_int_equal(found.quality, SYMBOLS_NONE);
     assert_int_equal(found.count, 0);
 }
 
-static void what_is_no_elf_file_is_said(void **state)
-{
-    static const char *const paths[] = {"/nowhere/at/all", "/dev/zero", "/", "", "relative", FIXTURES "/../fixture"};
+static void what_is_no_elf_file_is_said(void **state) {
+    static const char *const paths[] = {"/nowhere/at/all", "/dev/zero",           "/", "",
+                                        "relative",        FIXTURES "/../fixture"};
     (void)state;
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         struct symbols_module module = {.path = paths[i]};
@@ -191,8 +178,7 @@ static void what_is_no_elf_file_is_said(void **state)
     }
 }
 
-static void a_fifo_does_not_block(void **state)
-{
+static void a_fifo_does_not_block(void **state) {
     const char *path = fixture_path("fifo");
     struct symbols_module module = {.path = path};
     (void)state;
@@ -202,8 +188,7 @@ static void a_fifo_does_not_block(void **state)
     unlink(path);
 }
 
-static void the_vdso_of_another_kernel_is_not_trusted(void **state)
-{
+static void the_vdso_of_another_kernel_is_not_trusted(void **state) {
     static const uint8_t id[20] = {1, 2, 3};
     struct symbols_module unknown = {.path = "[vdso]"}, other = {"[vdso]", id, sizeof id};
     (void)state;
@@ -211,8 +196,7 @@ static void the_vdso_of_another_kernel_is_not_trusted(void **state)
     assert_int_equal(look(NULL, &other, 0xa00).quality, SYMBOLS_NONE);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(debug_files_are_found_by_build_id),
         cmocka_unit_test(a_module_that_is_gone_is_found_by_its_build_id),

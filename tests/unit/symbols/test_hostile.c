@@ -1,5 +1,5 @@
-/* test_hostile.c - damaged files: cut at many lengths, bytes flipped at random places. Nothing may crash, hang or
- * grow without bounds; what is answered does not matter. */
+/* test_hostile.c - damaged files: cut at many lengths, bytes flipped at random places. Nothing may crash,
+ * hang or grow without bounds; what is answered does not matter. */
 #include "fixture.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#define CUTS 150
+#define CUTS  150
 #define FLIPS 1000
 
 struct bytes {
@@ -21,16 +21,14 @@ struct bytes {
 
 static uint64_t seed = 0x9e3779b97f4a7c15u; /* HOSTILE_SEED in the environment sets another */
 
-static uint64_t next_random(void)
-{
+static uint64_t next_random(void) {
     seed ^= seed << 13;
     seed ^= seed >> 7;
     seed ^= seed << 17;
     return seed;
 }
 
-static struct bytes load(const char *name)
-{
+static struct bytes load(const char *name) {
     struct bytes bytes = {malloc(1 << 20), 0};
     FILE *file = fopen(fixture_path(name), "re");
     assert_non_null(file);
@@ -41,8 +39,7 @@ static struct bytes load(const char *name)
     return bytes;
 }
 
-static void store(const char *path, const void *data, size_t size)
-{
+static void store(const char *path, const void *data, size_t size) {
     FILE *file = fopen(path, "we");
     assert_non_null(file);
     assert_int_equal(fwrite(data, 1, size, file), size);
@@ -50,8 +47,7 @@ static void store(const char *path, const void *data, size_t size)
 }
 
 /* Asks for addresses all over the text, in the way that the command does. */
-static void use(const char *path, uint64_t middle)
-{
+static void use(const char *path, uint64_t middle) {
     struct symbols_frame frames[16];
     struct symbols_module module = {.path = path};
     struct symbols *symbols = symbols_new(NULL);
@@ -63,8 +59,7 @@ static void use(const char *path, uint64_t middle)
     symbols_free(symbols);
 }
 
-static void cut(const char *name, uint64_t middle)
-{
+static void cut(const char *name, uint64_t middle) {
     char path[4096];
     snprintf(path, sizeof path, "%s", fixture_path("hostile"));
     struct bytes bytes = load(name);
@@ -76,15 +71,14 @@ static void cut(const char *name, uint64_t middle)
     unlink(path);
 }
 
-/* Where to damage: mostly the debug info and the headers behind it, which follow the program's first pages. */
-static size_t pick(size_t size)
-{
+/* Where to damage: mostly the debug info and the headers behind it, which follow the program's first pages.
+ */
+static size_t pick(size_t size) {
     size_t behind = size > 0x3000 ? 0x3000 : 0;
     return next_random() % 8 ? behind + next_random() % (size - behind) : next_random() % size;
 }
 
-static void flip(const char *name, uint64_t middle)
-{
+static void flip(const char *name, uint64_t middle) {
     char path[4096];
     snprintf(path, sizeof path, "%s", fixture_path("hostile"));
     struct bytes bytes = load(name);
@@ -102,8 +96,7 @@ static void flip(const char *name, uint64_t middle)
     unlink(path);
 }
 
-static void damaged_c_files_do_no_harm(void **state)
-{
+static void damaged_c_files_do_no_harm(void **state) {
     static const char *const names[] = {"plain_c", "dwarf4_c", "clang_c", "zlib_c", "zstd_c"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -114,23 +107,20 @@ static void damaged_c_files_do_no_harm(void **state)
     }
 }
 
-static void damaged_cxx_files_do_no_harm(void **state)
-{
+static void damaged_cxx_files_do_no_harm(void **state) {
     (void)state;
     cut("plain_cc", fixture_symbol("plain_cc", "mark_innermost"));
     flip("plain_cc", fixture_symbol("plain_cc", "mark_innermost"));
     flip("dwarf4_cc", fixture_symbol("dwarf4_cc", "mark_innermost"));
 }
 
-static void damaged_packed_symbols_do_no_harm(void **state)
-{
+static void damaged_packed_symbols_do_no_harm(void **state) {
     (void)state;
     cut("mini_c", fixture_symbol("plain_c", "mark_innermost"));
     flip("mini_c", fixture_symbol("plain_c", "mark_innermost"));
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(damaged_c_files_do_no_harm),
         cmocka_unit_test(damaged_cxx_files_do_no_harm),

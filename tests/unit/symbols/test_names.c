@@ -12,8 +12,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-static void mangled_names_become_readable(void **state)
-{
+static void mangled_names_become_readable(void **state) {
     static const struct {
         const char *mangled, *readable;
     } cases[] = {
@@ -22,11 +21,13 @@ static void mangled_names_become_readable(void **state)
         {"_ZN1SC4Ev", "S::S()"},
         {"_ZL3addii.isra.0", "add(int, int) [clone .isra.0]"},
         {"_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE", "core::fmt::Write::write_fmt"},
-        {"_ZN71_$LT$Test$u20$$u2b$$u20$$u27$static$u20$as$u20$foo..Bar$LT$Test$GT$$GT$3bar17h930b740aa94f1d3aE",
+        {"_ZN71_$LT$Test$u20$$u2b$$u20$$u27$static$u20$as$u20$foo..Bar$LT$Test$GT$$GT$"
+         "3bar17h930b740aa94f1d3aE",
          "<Test + 'static as foo::Bar<Test>>::bar"},
         {"_RNvC6_123foo3bar", "123foo::bar"},
         {"_RNvNtNtCs1234_7mycrate3foo3bar3baz", "mycrate::foo::bar::baz"},
-        {"_D4core6memory2GC6mallocFNaNbkkxC8TypeInfoZPv", "core.memory.GC.malloc(uint, uint, const(TypeInfo))"},
+        {"_D4core6memory2GC6mallocFNaNbkkxC8TypeInfoZPv",
+         "core.memory.GC.malloc(uint, uint, const(TypeInfo))"},
         {"_D3std5stdio12__ModuleInfoZ", "ModuleInfo for std.stdio"},
         {"_Dmain", "D main"},
     };
@@ -37,10 +38,10 @@ static void mangled_names_become_readable(void **state)
     names_free(names);
 }
 
-static void plain_names_stay(void **state)
-{
-    static const char *const plain[] = {"main",     "f",       "_start", "i",  "outer.part.0", "_Deallocate",
-                                        "_ZBroken", "_Rubbish", "_D9x",   "_Z", "_",            ""};
+static void plain_names_stay(void **state) {
+    static const char *const plain[] = {"main",         "f",           "_start",   "i",
+                                        "outer.part.0", "_Deallocate", "_ZBroken", "_Rubbish",
+                                        "_D9x",         "_Z",          "_",        ""};
     struct names *names = names_new();
     (void)state;
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
@@ -51,8 +52,7 @@ static void plain_names_stay(void **state)
     names_free(names);
 }
 
-static void very_long_names_are_left_alone(void **state)
-{
+static void very_long_names_are_left_alone(void **state) {
     char *name = malloc(100001);
     (void)state;
     assert_non_null(name);
@@ -66,8 +66,7 @@ static void very_long_names_are_left_alone(void **state)
 }
 
 /* Each parameter is a template of the one before it, twice: 30 of them would print 2^30 times "int". */
-static void names_that_explode_are_left_alone(void **state)
-{
+static void names_that_explode_are_left_alone(void **state) {
     char name[2048] = "_Z1f1AIiiE";
     size_t length = strlen(name);
     (void)state;
@@ -78,8 +77,7 @@ static void names_that_explode_are_left_alone(void **state)
     assert_null(demangle(name));
 }
 
-static void long_names_of_real_programs_are_demangled(void **state)
-{
+static void long_names_of_real_programs_are_demangled(void **state) {
     char name[2048] = "_Z1f";
     (void)state;
     for (int i = 0; i < 120; i++)
@@ -90,8 +88,7 @@ static void long_names_of_real_programs_are_demangled(void **state)
     free(text);
 }
 
-static void equal_texts_are_one(void **state)
-{
+static void equal_texts_are_one(void **state) {
     struct names *names = names_new();
     const char *first = names_intern(names, "name 7");
     char text[32];
@@ -104,17 +101,22 @@ static void equal_texts_are_one(void **state)
     names_free(names);
 }
 
-static void paths_are_absolute_and_normal(void **state)
-{
+static void paths_are_absolute_and_normal(void **state) {
     static const struct {
         const char *directory, *name, *path;
     } cases[] = {
-        {"/src", "a.c", "/src/a.c"},          {"/src/", "./a.c", "/src/a.c"},
-        {"/src/build", "../a.c", "/src/a.c"}, {"/src", "/usr/include/x.h", "/usr/include/x.h"},
-        {NULL, "/a/./b//c/../d.c", "/a/b/d.c"}, {NULL, "/../../a.c", "/a.c"},
-        {NULL, "../a.c", "../a.c"},           {NULL, "a/../../b.c", "../b.c"},
-        {".", "x.c", "x.c"},                  {"/", "x.c", "/x.c"},
-        {"rel", "x/..", "rel"},               {"", "", ""},
+        {"/src", "a.c", "/src/a.c"},
+        {"/src/", "./a.c", "/src/a.c"},
+        {"/src/build", "../a.c", "/src/a.c"},
+        {"/src", "/usr/include/x.h", "/usr/include/x.h"},
+        {NULL, "/a/./b//c/../d.c", "/a/b/d.c"},
+        {NULL, "/../../a.c", "/a.c"},
+        {NULL, "../a.c", "../a.c"},
+        {NULL, "a/../../b.c", "../b.c"},
+        {".", "x.c", "x.c"},
+        {"/", "x.c", "/x.c"},
+        {"rel", "x/..", "rel"},
+        {"", "", ""},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -124,8 +126,7 @@ static void paths_are_absolute_and_normal(void **state)
     }
 }
 
-static void the_innermost_range_is_found(void **state)
-{
+static void the_innermost_range_is_found(void **state) {
     struct intervals ranges = {0};
     (void)state;
     assert_int_equal(intervals_find(&ranges, 5), INTERVALS_NONE);
@@ -144,8 +145,7 @@ static void the_innermost_range_is_found(void **state)
 }
 
 /* The definition, applied to every range: the latest start, then the shortest, then the rank. */
-static uint32_t slow_find(const struct interval *items, size_t count, uint64_t address)
-{
+static uint32_t slow_find(const struct interval *items, size_t count, uint64_t address) {
     const struct interval *best = NULL;
     for (size_t i = 0; i < count; i++) {
         const struct interval *item = &items[i];
@@ -158,8 +158,7 @@ static uint32_t slow_find(const struct interval *items, size_t count, uint64_t a
     return best ? best->value : INTERVALS_NONE;
 }
 
-static void flattened_ranges_agree_with_a_slow_search(void **state)
-{
+static void flattened_ranges_agree_with_a_slow_search(void **state) {
     unsigned seed = 42;
     (void)state;
     for (int round = 0; round < 200; round++) {
@@ -178,8 +177,7 @@ static void flattened_ranges_agree_with_a_slow_search(void **state)
     }
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mangled_names_become_readable),
         cmocka_unit_test(plain_names_stay),
