@@ -1,8 +1,8 @@
 /* dwarf_units.c - address -> unit -> chain of inlined calls, file, line.
  * Owns:    struct dwarf_units.
- * Holds:   the table of units comes from the units themselves: .debug_aranges is absent or incomplete where clang
- *          was the compiler. A unit is indexed at most once, also if that fails.
- * Threads: one at a time.   Heap: yes, every failure returned or seen as "not known". */
+ * Holds:   the table of units comes from the units themselves: .debug_aranges is absent or incomplete where
+ * clang was the compiler. A unit is indexed at most once, also if that fails. Threads: one at a time.   Heap:
+ * yes, every failure returned or seen as "not known". */
 #include "dwarf_units.h"
 #include "source_path.h"
 #include "unit_scopes.h"
@@ -16,7 +16,7 @@
 #define MOST_UNIT_RANGES ((uint64_t)1 << 24)
 
 struct unit {
-    Dwarf_Die die;   /* in the file itself: has the line table */
+    Dwarf_Die die;       /* in the file itself: has the line table */
     Dwarf_Die scope_die; /* has the functions; of a split unit another one */
     struct unit_scopes scopes;
     Dwarf_Lines *lines;
@@ -40,8 +40,7 @@ struct dwarf_units {
 };
 
 /* Adds a unit's ranges. Returns how many, or -1 when out of memory. */
-static long add_ranges(struct dwarf_units *self, Dwarf_Die *die, uint32_t index)
-{
+static long add_ranges(struct dwarf_units *self, Dwarf_Die *die, uint32_t index) {
     Dwarf_Addr base, low, high;
     long added = 0;
     for (ptrdiff_t next = 0; (next = dwarf_ranges(die, next, &base, &low, &high)) > 0;) {
@@ -59,8 +58,7 @@ static long add_ranges(struct dwarf_units *self, Dwarf_Die *die, uint32_t index)
 }
 
 /* A unit that does not say where its code is: its functions do. */
-static bool add_function_ranges(struct dwarf_units *self, Dwarf_Die *unit, uint32_t index)
-{
+static bool add_function_ranges(struct dwarf_units *self, Dwarf_Die *unit, uint32_t index) {
     Dwarf_Die die;
     Dwarf_Off furthest = dwarf_dieoffset(unit);
     for (int end = dwarf_child(unit, &die); end == 0; end = dwarf_siblingof(&die, &die)) {
@@ -73,8 +71,7 @@ static bool add_function_ranges(struct dwarf_units *self, Dwarf_Die *unit, uint3
     return true;
 }
 
-static bool add_unit(struct dwarf_units *self, Dwarf_Die *die)
-{
+static bool add_unit(struct dwarf_units *self, Dwarf_Die *die) {
     if (self->count == self->capacity) {
         size_t capacity = self->capacity ? self->capacity * 2 : 64;
         struct unit *units =
@@ -92,8 +89,7 @@ static bool add_unit(struct dwarf_units *self, Dwarf_Die *die)
     return ranges >= 0;
 }
 
-static bool add_units(struct dwarf_units *self)
-{
+static bool add_units(struct dwarf_units *self) {
     Dwarf_CU *unit = NULL;
     Dwarf_Die die;
     uint8_t type;
@@ -108,8 +104,7 @@ static bool add_units(struct dwarf_units *self)
 }
 
 struct dwarf_units *dwarf_units_open(const struct elf_file *file, const struct elf_file *alternate,
-                                     struct names *names)
-{
+                                     struct names *names) {
     struct dwarf_units *self = calloc(1, sizeof *self);
     if (!self)
         return NULL;
@@ -125,8 +120,7 @@ struct dwarf_units *dwarf_units_open(const struct elf_file *file, const struct e
     return self;
 }
 
-void dwarf_units_close(struct dwarf_units *self)
-{
+void dwarf_units_close(struct dwarf_units *self) {
     if (!self)
         return;
     for (size_t i = 0; i < self->count; i++) {
@@ -140,14 +134,12 @@ void dwarf_units_close(struct dwarf_units *self)
     free(self);
 }
 
-static const char *text_of(Dwarf_Die *die, unsigned name)
-{
+static const char *text_of(Dwarf_Die *die, unsigned name) {
     Dwarf_Attribute attribute;
     return dwarf_attr(die, name, &attribute) ? dwarf_formstring(&attribute) : NULL;
 }
 
-static bool is_c(Dwarf_Die *unit)
-{
+static bool is_c(Dwarf_Die *unit) {
     switch (dwarf_srclang(unit)) {
     case DW_LANG_C:
     case DW_LANG_C89:
@@ -161,8 +153,7 @@ static bool is_c(Dwarf_Die *unit)
 }
 
 /* Finds the rest of a unit whose compiler left it in a .dwo file. */
-static void follow_split(struct dwarf_units *self, struct unit *unit)
-{
+static void follow_split(struct dwarf_units *self, struct unit *unit) {
     Dwarf_Die split;
     uint8_t type;
     memset(&split, 0, sizeof split);
@@ -175,8 +166,7 @@ static void follow_split(struct dwarf_units *self, struct unit *unit)
         self->lacks_split = true;
 }
 
-static void index_unit(struct dwarf_units *self, struct unit *unit)
-{
+static void index_unit(struct dwarf_units *self, struct unit *unit) {
     unit->indexed = true;
     follow_split(self, unit);
     unit->directory = text_of(&unit->die, DW_AT_comp_dir);
@@ -190,16 +180,29 @@ static void index_unit(struct dwarf_units *self, struct unit *unit)
     self->damaged = self->damaged || !built || unit->scopes.cut;
 }
 
-static const char *full_path(struct dwarf_units *self, const struct unit *unit, const char *name)
-{
-    char *path = name ? source_path(unit->directory, name) : NULL;
+/* Whether the first parts of `path` are those of `directory`, both normalised. */
+static bool is_below(const char *path, const char *directory) {
+    size_t length = strlen(directory);
+    return !strncmp(path, directory, length) && path[length] == '/';
+}
+
+/* libdw joins a relative name to an absolute directory. With the relative ones of a reproducible build
+ * ("-ffile-prefix-map=/build=.") names in the line table may hold the directory already, or not. */
+static const char *full_path(struct dwarf_units *self, const struct unit *unit, const char *name) {
+    char *path = name ? source_path(NULL, name) : NULL;
+    char *directory = path && path[0] != '/' && unit->directory ? source_path(NULL, unit->directory) : NULL;
+    if (directory && !is_below(path, directory)) {
+        char *joined = source_path(directory, path);
+        free(path);
+        path = joined;
+    }
     const char *kept = path ? names_intern(self->names, path) : NULL;
+    free(directory);
     free(path);
     return kept;
 }
 
-static const char *file_path(struct dwarf_units *self, struct unit *unit, size_t index)
-{
+static const char *file_path(struct dwarf_units *self, struct unit *unit, size_t index) {
     if (index >= unit->file_count || !unit->paths)
         return NULL;
     if (!unit->paths[index])
@@ -208,8 +211,7 @@ static const char *file_path(struct dwarf_units *self, struct unit *unit, size_t
 }
 
 /* The row of the line table that covers `address`, or null. */
-static Dwarf_Line *find_line(const struct unit *unit, uint64_t address)
-{
+static Dwarf_Line *find_line(const struct unit *unit, uint64_t address) {
     size_t low = 0, high = unit->line_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -226,8 +228,7 @@ static Dwarf_Line *find_line(const struct unit *unit, uint64_t address)
 }
 
 static void place_by_line(struct dwarf_units *self, struct unit *unit, uint64_t address,
-                          struct symbols_frame *frame)
-{
+                          struct symbols_frame *frame) {
     Dwarf_Line *line = find_line(unit, address);
     Dwarf_Files *files;
     size_t index;
@@ -242,8 +243,7 @@ static void place_by_line(struct dwarf_units *self, struct unit *unit, uint64_t 
         frame->line = (uint32_t)number;
 }
 
-static const char *linkage_name(Dwarf_Die *die)
-{
+static const char *linkage_name(Dwarf_Die *die) {
     Dwarf_Attribute attribute;
     if (!dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute) &&
         !dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute))
@@ -251,8 +251,7 @@ static const char *linkage_name(Dwarf_Die *die)
     return dwarf_formstring(&attribute);
 }
 
-static const char *plain_name(struct dwarf_units *self, Dwarf_Die *die)
-{
+static const char *plain_name(struct dwarf_units *self, Dwarf_Die *die) {
     Dwarf_Attribute attribute;
     const char *name =
         dwarf_attr_integrate(die, DW_AT_name, &attribute) ? dwarf_formstring(&attribute) : NULL;
@@ -262,8 +261,7 @@ static const char *plain_name(struct dwarf_units *self, Dwarf_Die *die)
 /* Where the debug info lacks the linker's name, the symbol table's says more ("S::S(int)"), if it is a
  * mangled one: a name with a clone's suffix ("f.cold") says less. */
 static const char *function_name(struct dwarf_units *self, const struct unit *unit, Dwarf_Die *die,
-                                 const char *symbol)
-{
+                                 const char *symbol) {
     const char *linkage = unit->plain_names ? NULL : linkage_name(die);
     if (linkage)
         return names_readable(self->names, linkage);
@@ -275,8 +273,7 @@ static const char *function_name(struct dwarf_units *self, const struct unit *un
 }
 
 static const char *scope_name(struct dwarf_units *self, const struct unit *unit, struct unit_scope *scope,
-                              const char *symbol)
-{
+                              const char *symbol) {
     Dwarf_Die die;
     if (scope->name)
         return scope->name;
@@ -289,8 +286,7 @@ static const char *scope_name(struct dwarf_units *self, const struct unit *unit,
 
 /* Follows the scopes outwards. frames[0] has its place; each next one's is where the inner call stood. */
 static size_t fill_chain(struct dwarf_units *self, struct unit *unit, uint32_t index, const char *symbol,
-                         struct symbols_frame *frames, size_t capacity)
-{
+                         struct symbols_frame *frames, size_t capacity) {
     size_t count = 0;
     while (index != UNIT_SCOPE_NONE && count < capacity) {
         struct unit_scope *scope = &unit->scopes.items[index];
@@ -305,8 +301,7 @@ static size_t fill_chain(struct dwarf_units *self, struct unit *unit, uint32_t i
 }
 
 size_t dwarf_units_resolve(struct dwarf_units *self, uint64_t address, const char *symbol,
-                           struct symbols_frame *frames, size_t capacity)
-{
+                           struct symbols_frame *frames, size_t capacity) {
     uint32_t index = intervals_find(&self->extents, address);
     if (index == INTERVALS_NONE || !capacity)
         return 0;
@@ -322,12 +317,10 @@ size_t dwarf_units_resolve(struct dwarf_units *self, uint64_t address, const cha
     return frames[0].function || frames[0].file ? 1 : 0;
 }
 
-bool dwarf_units_lack_split(const struct dwarf_units *self)
-{
+bool dwarf_units_lack_split(const struct dwarf_units *self) {
     return self->lacks_split;
 }
 
-bool dwarf_units_are_damaged(const struct dwarf_units *self)
-{
+bool dwarf_units_are_damaged(const struct dwarf_units *self) {
     return self->damaged;
 }

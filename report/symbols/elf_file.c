@@ -13,8 +13,7 @@
 #include <elfutils/libdwelf.h>
 #include <gelf.h>
 
-static struct elf_file *new_file(void)
-{
+static struct elf_file *new_file(void) {
     struct elf_file *self = calloc(1, sizeof *self);
     if (self)
         self->descriptor = -1;
@@ -22,8 +21,7 @@ static struct elf_file *new_file(void)
 }
 
 /* Accepts ELF alone, notes the build-id; closes and returns null otherwise. */
-static struct elf_file *check(struct elf_file *self)
-{
+static struct elf_file *check(struct elf_file *self) {
     const void *build_id = NULL;
     if (!self->elf || elf_kind(self->elf) != ELF_K_ELF) {
         elf_file_close(self);
@@ -37,8 +35,7 @@ static struct elf_file *check(struct elf_file *self)
     return self;
 }
 
-static int open_regular(const char *path)
-{
+static int open_regular(const char *path) {
     struct stat status;
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (descriptor >= 0 && (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))) {
@@ -48,8 +45,7 @@ static int open_regular(const char *path)
     return descriptor;
 }
 
-struct elf_file *elf_file_open(const char *path)
-{
+struct elf_file *elf_file_open(const char *path) {
     int descriptor = open_regular(path);
     if (descriptor < 0)
         return NULL;
@@ -65,8 +61,7 @@ struct elf_file *elf_file_open(const char *path)
     return check(self);
 }
 
-struct elf_file *elf_file_from_memory(void *bytes, size_t size_bytes)
-{
+struct elf_file *elf_file_from_memory(void *bytes, size_t size_bytes) {
     struct elf_file *self = new_file();
     if (!self) {
         free(bytes);
@@ -78,8 +73,7 @@ struct elf_file *elf_file_from_memory(void *bytes, size_t size_bytes)
     return check(self);
 }
 
-void elf_file_close(struct elf_file *self)
-{
+void elf_file_close(struct elf_file *self) {
     if (!self)
         return;
     elf_end(self->elf);
@@ -92,29 +86,47 @@ void elf_file_close(struct elf_file *self)
     free(self);
 }
 
-void elf_file_unpack(struct elf_file *self)
-{
+/* libdw reads strings of a line table's header without looking for the end of their section (0.188): each
+ * such section must end in NUL. The file's pages are private copies, so its last byte may be written. */
+static void end_strings(const struct elf_file *self, const char *name) {
+    GElf_Shdr header;
+    Elf_Scn *section = elf_file_section(self, name);
+    if (!section || !gelf_getshdr(section, &header) || header.sh_type == SHT_NOBITS)
+        return;
+    if (name[1] == 'z')
+        elf_compress_gnu(section, 0, 0);
+    else if (header.sh_flags & SHF_COMPRESSED)
+        elf_compress(section, 0, 0);
+    const Elf_Data *data = elf_getdata(section, NULL);
+    char *last = data && data->d_buf && data->d_size ? (char *)data->d_buf + data->d_size - 1 : NULL;
+    if (last && *last)
+        *last = '\0';
+}
+
+void elf_file_unpack(struct elf_file *self) {
+    static const char *const strings[] = {".debug_str", ".debug_line_str", ".zdebug_str", ".zdebug_line_str"};
     if (self->unpacked_count == 0)
         self->undecoded =
             !unpack_zstd_sections(self->elf, self->unpacked, ELF_FILE_UNPACKED, &self->unpacked_count);
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
+        end_strings(self, strings[i]);
 }
 
-Elf_Scn *elf_file_section(const struct elf_file *self, const char *name)
-{
+Elf_Scn *elf_file_section(const struct elf_file *self, const char *name) {
     size_t names;
     if (elf_getshdrstrndx(self->elf, &names) != 0)
         return NULL;
     for (Elf_Scn *section = NULL; (section = elf_nextscn(self->elf, section)) != NULL;) {
         GElf_Shdr header;
-        const char *text = gelf_getshdr(section, &header) ? elf_strptr(self->elf, names, header.sh_name) : NULL;
+        const char *text =
+            gelf_getshdr(section, &header) ? elf_strptr(self->elf, names, header.sh_name) : NULL;
         if (text && !strcmp(text, name))
             return section;
     }
     return NULL;
 }
 
-const Elf_Data *elf_file_data(const struct elf_file *self, const char *name)
-{
+const Elf_Data *elf_file_data(const struct elf_file *self, const char *name) {
     GElf_Shdr header;
     Elf_Scn *section = elf_file_section(self, name);
     if (!section || !gelf_getshdr(section, &header) || header.sh_type == SHT_NOBITS)
@@ -123,8 +135,7 @@ const Elf_Data *elf_file_data(const struct elf_file *self, const char *name)
     return data && data->d_buf && data->d_size ? data : NULL;
 }
 
-bool elf_file_has_dwarf(const struct elf_file *self)
-{
+bool elf_file_has_dwarf(const struct elf_file *self) {
     GElf_Shdr header;
     Elf_Scn *section = elf_file_section(self, ".debug_info");
     if (!section)

@@ -31,7 +31,7 @@ struct elf_file *elf_file_from_memory(void *bytes, size_t size_bytes);
 
 void elf_file_close(struct elf_file *self);
 
-/* Makes sections that libdw cannot read readable; to be called before libdw is. */
+/* Makes sections that libdw cannot read, or not safely, readable; to be called before libdw is. */
 void elf_file_unpack(struct elf_file *self);
 
 /* The section of that name, or null. */

@@ -20,19 +20,16 @@ struct build_id {
     size_t count;
 };
 
-static struct build_id file_id(const struct elf_file *file)
-{
+static struct build_id file_id(const struct elf_file *file) {
     return (struct build_id){file->build_id, file->build_id_bytes};
 }
 
-static bool same_id(struct build_id a, struct build_id b)
-{
+static bool same_id(struct build_id a, struct build_id b) {
     return a.count && a.count == b.count && !memcmp(a.bytes, b.bytes, a.count);
 }
 
 /* Writes an id in hexadecimal; ids longer than 64 bytes are cut. */
-static const char *id_text(struct build_id id, char text[129])
-{
+static const char *id_text(struct build_id id, char text[129]) {
     size_t count = id.count < 64 ? id.count : 64;
     for (size_t i = 0; i < count; i++)
         snprintf(text + 2 * i, 3, "%02x", id.bytes[i]);
@@ -41,8 +38,7 @@ static const char *id_text(struct build_id id, char text[129])
 }
 
 /* "<root><dir>/<middle><name>", opened. */
-static struct elf_file *open_joined(const char *root, const char *dir, const char *middle, const char *name)
-{
+static struct elf_file *open_joined(const char *root, const char *dir, const char *middle, const char *name) {
     char *path;
     if (asprintf(&path, "%s%s/%s%s", root, dir, middle, name) < 0)
         return NULL;
@@ -52,8 +48,7 @@ static struct elf_file *open_joined(const char *root, const char *dir, const cha
 }
 
 /* Closes a file that is not the build we look for. */
-static struct elf_file *keep_if_same(struct elf_file *file, struct build_id id)
-{
+static struct elf_file *keep_if_same(struct elf_file *file, struct build_id id) {
     if (file && !same_id(file_id(file), id)) {
         elf_file_close(file);
         return NULL;
@@ -62,8 +57,7 @@ static struct elf_file *keep_if_same(struct elf_file *file, struct build_id id)
 }
 
 /* DIR/.build-id/xx/yyyy<suffix> in every debug directory. */
-static struct elf_file *find_by_id(const struct elf_places *places, struct build_id id, const char *suffix)
-{
+static struct elf_file *find_by_id(const struct elf_places *places, struct build_id id, const char *suffix) {
     char text[129], name[160];
     if (id.count < 2 || id.count > 64)
         return NULL;
@@ -77,23 +71,21 @@ static struct elf_file *find_by_id(const struct elf_places *places, struct build
     return NULL;
 }
 
-static bool has_checksum(const struct elf_file *file, uint32_t wanted)
-{
+static bool has_checksum(const struct elf_file *file, uint32_t wanted) {
     size_t size_bytes;
     const char *bytes = elf_rawfile(file->elf, &size_bytes);
     return bytes && (uint32_t)crc32_z(0, (const unsigned char *)bytes, size_bytes) == wanted;
 }
 
 /* The directory of a path: "" for "/x", "/a" for "/a/b". To be freed; null when out of memory. */
-static char *directory_of(const char *path)
-{
+static char *directory_of(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
 }
 
 /* A linked file counts if it is the same build, or, without build-ids, the very bytes. */
-static struct elf_file *keep_if_linked(struct elf_file *file, const struct elf_file *main, uint32_t checksum)
-{
+static struct elf_file *keep_if_linked(struct elf_file *file, const struct elf_file *main,
+                                       uint32_t checksum) {
     if (!file)
         return NULL;
     bool fits = main->build_id_bytes || file->build_id_bytes ? same_id(file_id(main), file_id(file))
@@ -105,12 +97,12 @@ static struct elf_file *keep_if_linked(struct elf_file *file, const struct elf_f
 }
 
 static struct elf_file *find_linked_in(const struct elf_places *places, const struct elf_file *main,
-                                       const char *dir, const char *name, uint32_t checksum)
-{
+                                       const char *dir, const char *name, uint32_t checksum) {
     struct elf_file *file = keep_if_linked(open_joined("", dir, "", name), main, checksum);
     if (!file)
         file = keep_if_linked(open_joined("", dir, ".debug/", name), main, checksum);
-    const char *inner = dir + (strncmp(dir, places->sysroot, strlen(places->sysroot)) ? 0 : strlen(places->sysroot));
+    const char *inner =
+        dir + (strncmp(dir, places->sysroot, strlen(places->sysroot)) ? 0 : strlen(places->sysroot));
     for (char **debug = places->debug_dirs; !file && *debug; debug++) {
         char *joined;
         if (asprintf(&joined, "%s%s%s", places->sysroot, *debug, inner) < 0)
@@ -124,8 +116,7 @@ static struct elf_file *find_linked_in(const struct elf_places *places, const st
 }
 
 /* .gnu_debuglink: a file's name, in the module's directory, its .debug, and below the debug directories. */
-static struct elf_file *find_linked(const struct elf_places *places, const struct elf_file *main)
-{
+static struct elf_file *find_linked(const struct elf_places *places, const struct elf_file *main) {
     GElf_Word checksum;
     const char *name = main->path ? dwelf_elf_gnu_debuglink(main->elf, &checksum) : NULL;
     char *dir = name && name[0] && !strchr(name, '/') ? directory_of(main->path) : NULL;
@@ -137,8 +128,8 @@ static struct elf_file *find_linked(const struct elf_places *places, const struc
 }
 
 /* .gnu_debugaltlink, as dwz writes it: a path, relative to the debug file's directory, and a build-id. */
-static struct elf_file *find_alternate(const struct elf_places *places, const struct elf_file *file, bool *missing)
-{
+static struct elf_file *find_alternate(const struct elf_places *places, const struct elf_file *file,
+                                       bool *missing) {
     const Elf_Data *link = elf_file_data(file, ".gnu_debugaltlink");
     size_t length = link ? strnlen(link->d_buf, link->d_size) : 0;
     if (!link || length == link->d_size)
@@ -157,8 +148,7 @@ static struct elf_file *find_alternate(const struct elf_places *places, const st
 }
 
 /* The symbols that Fedora and others leave in stripped programs. */
-static struct elf_file *find_mini(const struct elf_file *main)
-{
+static struct elf_file *find_mini(const struct elf_file *main) {
     const Elf_Data *data = elf_file_data(main, ".gnu_debugdata");
     if (!data)
         return NULL;
@@ -167,8 +157,7 @@ static struct elf_file *find_mini(const struct elf_file *main)
 }
 
 /* The kernel's image in this process: right only if it is the build that was traced. */
-static struct elf_file *copy_vdso(void)
-{
+static struct elf_file *copy_vdso(void) {
     const Elf64_Ehdr *header = (const Elf64_Ehdr *)getauxval(AT_SYSINFO_EHDR);
     if (!header || memcmp(header->e_ident, ELFMAG, SELFMAG) || header->e_ident[EI_CLASS] != ELFCLASS64)
         return NULL;
@@ -181,8 +170,7 @@ static struct elf_file *copy_vdso(void)
 }
 
 /* The module's path without the " (deleted)" that the kernel appends. */
-static char *path_of(const struct elf_places *places, const char *path, bool *deleted)
-{
+static char *path_of(const struct elf_places *places, const char *path, bool *deleted) {
     static const char suffix[] = " (deleted)";
     size_t length = strlen(path), cut = sizeof suffix - 1;
     char *full;
@@ -193,20 +181,21 @@ static char *path_of(const struct elf_places *places, const char *path, bool *de
 }
 
 /* Why a file is not the one that was traced; null if it may be. */
-static char *refuse(const struct elf_file *file, struct build_id id, const char *path, bool deleted)
-{
+static char *refuse(const struct elf_file *file, struct build_id id, const char *path, bool deleted) {
     char wanted[129], found[129], *text = NULL;
     if (id.count ? same_id(file_id(file), id) : !deleted)
         return NULL;
     int length = id.count ? asprintf(&text, "%s has build-id %s, but the traced program used %s", path,
                                      id_text(file_id(file), found), id_text(id, wanted))
-                          : asprintf(&text, "%s was deleted or replaced while it was in use, and has no "
-                                     "known build-id to recognise it by", path);
+                          : asprintf(&text,
+                                     "%s was deleted or replaced while it was in use, and has no "
+                                     "known build-id to recognise it by",
+                                     path);
     return length < 0 ? strdup("") : text;
 }
 
-static void find_main(struct elf_files *self, const struct elf_places *places, const struct symbols_module *module)
-{
+static void find_main(struct elf_files *self, const struct elf_places *places,
+                      const struct symbols_module *module) {
     struct build_id id = {module->build_id, module->build_id_bytes};
     bool deleted;
     if (!strcmp(module->path, "[vdso]")) {
@@ -224,8 +213,8 @@ static void find_main(struct elf_files *self, const struct elf_places *places, c
     self->main = file ? file : find_by_id(places, id, "");
 }
 
-void elf_files_find(struct elf_files *self, const struct elf_places *places, const struct symbols_module *module)
-{
+void elf_files_find(struct elf_files *self, const struct elf_places *places,
+                    const struct symbols_module *module) {
     *self = (struct elf_files){0};
     find_main(self, places, module);
     struct build_id id = {module->build_id, module->build_id_bytes};
@@ -246,15 +235,13 @@ void elf_files_find(struct elf_files *self, const struct elf_places *places, con
         elf_file_unpack(self->alternate);
 }
 
-struct elf_file *elf_files_dwarf(const struct elf_files *self)
-{
+struct elf_file *elf_files_dwarf(const struct elf_files *self) {
     if (self->debug && elf_file_has_dwarf(self->debug))
         return self->debug;
     return self->main && elf_file_has_dwarf(self->main) ? self->main : NULL;
 }
 
-void elf_files_close(struct elf_files *self)
-{
+void elf_files_close(struct elf_files *self) {
     elf_file_close(self->main);
     elf_file_close(self->debug);
     elf_file_close(self->mini);

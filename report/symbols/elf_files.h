@@ -25,7 +25,8 @@ struct elf_files {
 };
 
 /* Finds what there is. All members may be null afterwards. */
-void elf_files_find(struct elf_files *self, const struct elf_places *places, const struct symbols_module *module);
+void elf_files_find(struct elf_files *self, const struct elf_places *places,
+                    const struct symbols_module *module);
 
 /* The file to read DWARF from, or null. */
 struct elf_file *elf_files_dwarf(const struct elf_files *self);

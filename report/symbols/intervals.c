@@ -6,8 +6,7 @@
 
 #include <stdlib.h>
 
-bool intervals_add(struct intervals *self, struct interval item)
-{
+bool intervals_add(struct intervals *self, struct interval item) {
     if (item.low >= item.high)
         return true;
     if (self->count == self->capacity) {
@@ -22,8 +21,7 @@ bool intervals_add(struct intervals *self, struct interval item)
     return true;
 }
 
-static int compare_items(const void *left, const void *right)
-{
+static int compare_items(const void *left, const void *right) {
     const struct interval *a = left, *b = right;
     if (a->low != b->low)
         return a->low < b->low ? -1 : 1;
@@ -41,16 +39,14 @@ struct sweep {
     size_t open_count;
 };
 
-static void emit(struct sweep *self, uint64_t low, uint32_t value)
-{
+static void emit(struct sweep *self, uint64_t low, uint32_t value) {
     if (self->segment_count && self->segments[self->segment_count - 1].low == low)
         self->segment_count--;
     self->segments[self->segment_count++] = (struct interval_segment){low, value};
 }
 
 /* Ends the ranges on top that end at or before `limit`. */
-static void close_until(struct sweep *self, uint64_t limit)
-{
+static void close_until(struct sweep *self, uint64_t limit) {
     while (self->open_count && self->open[self->open_count - 1]->high <= limit) {
         uint64_t end = self->open[self->open_count - 1]->high;
         while (self->open_count && self->open[self->open_count - 1]->high <= end)
@@ -59,8 +55,7 @@ static void close_until(struct sweep *self, uint64_t limit)
     }
 }
 
-static void sweep_items(struct sweep *self, const struct interval *items, size_t count)
-{
+static void sweep_items(struct sweep *self, const struct interval *items, size_t count) {
     for (size_t i = 0; i < count; i++) {
         close_until(self, items[i].low);
         emit(self, items[i].low, items[i].value);
@@ -69,15 +64,13 @@ static void sweep_items(struct sweep *self, const struct interval *items, size_t
     close_until(self, UINT64_MAX);
 }
 
-static void drop_items(struct intervals *self)
-{
+static void drop_items(struct intervals *self) {
     free(self->items);
     self->items = NULL;
     self->count = self->capacity = 0;
 }
 
-bool intervals_flatten(struct intervals *self)
-{
+bool intervals_flatten(struct intervals *self) {
     if (!self->count)
         return true;
     /* Each range emits at most one segment when it starts and one when it ends. */
@@ -97,8 +90,7 @@ bool intervals_flatten(struct intervals *self)
     return done;
 }
 
-uint32_t intervals_find(const struct intervals *self, uint64_t address)
-{
+uint32_t intervals_find(const struct intervals *self, uint64_t address) {
     size_t low = 0, high = self->segment_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -110,8 +102,7 @@ uint32_t intervals_find(const struct intervals *self, uint64_t address)
     return low ? self->segments[low - 1].value : INTERVALS_NONE;
 }
 
-void intervals_clear(struct intervals *self)
-{
+void intervals_clear(struct intervals *self) {
     drop_items(self);
     free(self->segments);
     *self = (struct intervals){0};

@@ -21,8 +21,7 @@ struct names {
     size_t entry_count;
 };
 
-struct names *names_new(void)
-{
+struct names *names_new(void) {
     struct names *self = calloc(1, sizeof *self);
     if (!self)
         return NULL;
@@ -35,8 +34,7 @@ struct names *names_new(void)
     return self;
 }
 
-void names_free(struct names *self)
-{
+void names_free(struct names *self) {
     if (!self)
         return;
     for (size_t i = 0; i < self->bucket_count; i++)
@@ -46,8 +44,7 @@ void names_free(struct names *self)
 }
 
 /* FNV-1a. */
-static uint64_t hash_text(const char *text, size_t length)
-{
+static uint64_t hash_text(const char *text, size_t length) {
     uint64_t hash = 0xcbf29ce484222325u;
     for (size_t i = 0; i < length; i++)
         hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3u;
@@ -55,9 +52,8 @@ static uint64_t hash_text(const char *text, size_t length)
 }
 
 /* The bucket that holds the text, or the free one where it belongs. */
-static struct entry **find_bucket(struct entry **buckets, size_t bucket_count, uint64_t hash, const char *text,
-                                  size_t length)
-{
+static struct entry **find_bucket(struct entry **buckets, size_t bucket_count, uint64_t hash,
+                                  const char *text, size_t length) {
     for (size_t i = (size_t)hash & (bucket_count - 1);; i = (i + 1) & (bucket_count - 1)) {
         struct entry *entry = buckets[i];
         if (!entry || (entry->hash == hash && entry->length == length && !memcmp(entry->text, text, length)))
@@ -65,8 +61,7 @@ static struct entry **find_bucket(struct entry **buckets, size_t bucket_count, u
     }
 }
 
-static int grow(struct names *self)
-{
+static int grow(struct names *self) {
     size_t bucket_count = self->bucket_count * 2;
     struct entry **buckets = calloc(bucket_count, sizeof *buckets);
     if (!buckets)
@@ -82,8 +77,7 @@ static int grow(struct names *self)
     return 1;
 }
 
-static struct entry *intern(struct names *self, const char *text, size_t length)
-{
+static struct entry *intern(struct names *self, const char *text, size_t length) {
     if (self->entry_count * 2 >= self->bucket_count && !grow(self))
         return NULL;
     uint64_t hash = hash_text(text, length);
@@ -100,20 +94,17 @@ static struct entry *intern(struct names *self, const char *text, size_t length)
     return *bucket = entry;
 }
 
-const char *names_intern(struct names *self, const char *text)
-{
+const char *names_intern(struct names *self, const char *text) {
     struct entry *entry = intern(self, text, strlen(text));
     return entry ? entry->text : NULL;
 }
 
 /* A version follows '@' or '@@'; a name may begin with '@', not hold another. */
-static size_t length_without_version(const char *symbol)
-{
+static size_t length_without_version(const char *symbol) {
     return symbol[0] ? 1 + strcspn(symbol + 1, "@") : 0;
 }
 
-const char *names_readable(struct names *self, const char *symbol)
-{
+const char *names_readable(struct names *self, const char *symbol) {
     struct entry *entry = intern(self, symbol, length_without_version(symbol));
     if (!entry || entry->readable)
         return entry ? entry->readable : NULL;

@@ -11,22 +11,19 @@ struct path {
     size_t length; /* without a trailing slash, unless the path is "/" */
 };
 
-static int ends_with_parent(const struct path *path)
-{
+static int ends_with_parent(const struct path *path) {
     return path->length >= 2 && !memcmp(path->text + path->length - 2, "..", 2) &&
            (path->length == 2 || path->text[path->length - 3] == '/');
 }
 
-static void append(struct path *path, const char *part, size_t length)
-{
+static void append(struct path *path, const char *part, size_t length) {
     if (path->length && path->text[path->length - 1] != '/')
         path->text[path->length++] = '/';
     memcpy(path->text + path->length, part, length);
     path->length += length;
 }
 
-static void go_up(struct path *path)
-{
+static void go_up(struct path *path) {
     if (path->length == 1 && path->text[0] == '/')
         return;
     if (!path->length || ends_with_parent(path)) {
@@ -39,8 +36,7 @@ static void go_up(struct path *path)
         path->length--;
 }
 
-static void walk(struct path *path, const char *rest)
-{
+static void walk(struct path *path, const char *rest) {
     while (*rest) {
         size_t length = strcspn(rest, "/");
         if (length == 2 && !memcmp(rest, "..", 2))
@@ -51,8 +47,7 @@ static void walk(struct path *path, const char *rest)
     }
 }
 
-char *source_path(const char *directory, const char *name)
-{
+char *source_path(const char *directory, const char *name) {
     const char *first = name[0] == '/' || !directory ? "" : directory;
     struct path path = {malloc(strlen(first) + strlen(name) + 4), 0};
     if (!path.text)

@@ -1,7 +1,7 @@
 /* symbol_table.c - symbols -> extents.
  * Owns:    struct symbol_table's arrays.
- * Holds:   a symbol with a size covers that size; one without (hand-written assembly) reaches to the next symbol
- *          of its section, and only if the table is complete, that is .symtab: in a stripped library the next
+ * Holds:   a symbol with a size covers that size; one without (hand-written assembly) reaches to the next
+ * symbol of its section, and only if the table is complete, that is .symtab: in a stripped library the next
  *          exported name may be many functions away.
  * Threads: one at a time.   Heap: yes, every failure returned. */
 #include "symbol_table.h"
@@ -26,8 +26,7 @@ struct symbol_list {
 };
 
 /* Global before weak before local; then the name with fewer leading underscores. */
-static uint32_t rank_of(const GElf_Sym *symbol, const char *name)
-{
+static uint32_t rank_of(const GElf_Sym *symbol, const char *name) {
     uint32_t binding = GELF_ST_BIND(symbol->st_info);
     uint32_t level = binding == STB_GLOBAL || binding == STB_GNU_UNIQUE ? 2 : binding == STB_WEAK ? 1 : 0;
     size_t underscores = strspn(name, "_");
@@ -36,8 +35,7 @@ static uint32_t rank_of(const GElf_Sym *symbol, const char *name)
 
 /* Functions, IFUNC resolvers, and the bare labels of assembly; not the mapping symbols of ARM ("$x"), not the
  * compilers' own labels. */
-static bool names_code(const GElf_Sym *symbol, const char *name)
-{
+static bool names_code(const GElf_Sym *symbol, const char *name) {
     unsigned type = GELF_ST_TYPE(symbol->st_info);
     if (!name || !name[0] || symbol->st_shndx == SHN_UNDEF || !symbol->st_value)
         return false;
@@ -47,8 +45,7 @@ static bool names_code(const GElf_Sym *symbol, const char *name)
 }
 
 /* Fills in the extent as far as the symbol and its section tell. False: it lies outside of code. */
-static bool place(struct symbol *out, Elf *elf, const GElf_Sym *symbol)
-{
+static bool place(struct symbol *out, Elf *elf, const GElf_Sym *symbol) {
     GElf_Shdr header;
     Elf_Scn *section = elf_getscn(elf, out->section);
     if (!section || !gelf_getshdr(section, &header) || !(header.sh_flags & SHF_EXECINSTR))
@@ -64,8 +61,7 @@ static bool place(struct symbol *out, Elf *elf, const GElf_Sym *symbol)
 }
 
 static void read_symbol(struct symbol_list *list, Elf *elf, Elf_Data *data, Elf_Data *indexes, size_t index,
-                        size_t strings)
-{
+                        size_t strings) {
     GElf_Sym symbol;
     Elf32_Word wide = 0;
     if (!gelf_getsymshndx(data, indexes, (int)index, &symbol, &wide))
@@ -80,15 +76,13 @@ static void read_symbol(struct symbol_list *list, Elf *elf, Elf_Data *data, Elf_
 }
 
 /* The section with wide section numbers that belongs to a symbol table of more than 65280 sections. */
-static Elf_Data *wide_indexes(Elf *elf, Elf_Scn *table)
-{
+static Elf_Data *wide_indexes(Elf *elf, Elf_Scn *table) {
     int index = elf_scnshndx(table);
     Elf_Scn *section = index > 0 ? elf_getscn(elf, (size_t)index) : NULL;
     return section ? elf_getdata(section, NULL) : NULL;
 }
 
-static bool read_symbols(struct symbol_list *list, Elf *elf, Elf_Scn *table, const GElf_Shdr *header)
-{
+static bool read_symbols(struct symbol_list *list, Elf *elf, Elf_Scn *table, const GElf_Shdr *header) {
     Elf_Data *data = elf_getdata(table, NULL);
     size_t count = data && header->sh_entsize ? data->d_size / header->sh_entsize : 0;
     if (!count || count > INT32_MAX)
@@ -102,16 +96,14 @@ static bool read_symbols(struct symbol_list *list, Elf *elf, Elf_Scn *table, con
     return true;
 }
 
-static Elf_Scn *find_table(Elf *elf, uint32_t type, GElf_Shdr *header)
-{
+static Elf_Scn *find_table(Elf *elf, uint32_t type, GElf_Shdr *header) {
     for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section)) != NULL;)
         if (gelf_getshdr(section, header) && header->sh_type == type && header->sh_size)
             return section;
     return NULL;
 }
 
-static int compare_symbols(const void *left, const void *right)
-{
+static int compare_symbols(const void *left, const void *right) {
     const struct symbol *a = left, *b = right;
     if (a->section != b->section)
         return a->section < b->section ? -1 : 1;
@@ -121,8 +113,7 @@ static int compare_symbols(const void *left, const void *right)
 }
 
 /* Gives symbols without a size theirs; one inside of a sized function stays empty. The list is sorted. */
-static void extend_unsized(struct symbol_list *list)
-{
+static void extend_unsized(struct symbol_list *list) {
     uint64_t covered = 0;
     uint32_t section = 0;
     for (size_t i = 0; i < list->count; i++) {
@@ -150,8 +141,7 @@ static void extend_unsized(struct symbol_list *list)
     }
 }
 
-static bool append(struct symbol_table *self, const struct symbol *item)
-{
+static bool append(struct symbol_table *self, const struct symbol *item) {
     if (self->count == self->capacity) {
         size_t capacity = self->capacity ? self->capacity * 2 : 256;
         const char **names = reallocarray(self->names, capacity, sizeof *names);
@@ -165,8 +155,7 @@ static bool append(struct symbol_table *self, const struct symbol *item)
     return intervals_add(&self->extents, extent);
 }
 
-bool symbol_table_add(struct symbol_table *self, const struct elf_file *file)
-{
+bool symbol_table_add(struct symbol_table *self, const struct elf_file *file) {
     GElf_Shdr header;
     struct symbol_list list = {0};
     Elf_Scn *table = find_table(file->elf, SHT_SYMTAB, &header);
@@ -185,19 +174,16 @@ bool symbol_table_add(struct symbol_table *self, const struct elf_file *file)
     return done;
 }
 
-bool symbol_table_finish(struct symbol_table *self)
-{
+bool symbol_table_finish(struct symbol_table *self) {
     return intervals_flatten(&self->extents);
 }
 
-const char *symbol_table_find(const struct symbol_table *self, uint64_t address)
-{
+const char *symbol_table_find(const struct symbol_table *self, uint64_t address) {
     uint32_t index = intervals_find(&self->extents, address);
     return index == INTERVALS_NONE ? NULL : self->names[index];
 }
 
-void symbol_table_clear(struct symbol_table *self)
-{
+void symbol_table_clear(struct symbol_table *self) {
     intervals_clear(&self->extents);
     free(self->names);
     *self = (struct symbol_table){0};

@@ -31,8 +31,7 @@ struct symbols {
     size_t count, capacity;
 };
 
-static bool copy_debug_dirs(struct elf_places *places, const char *const *dirs)
-{
+static bool copy_debug_dirs(struct elf_places *places, const char *const *dirs) {
     size_t count = 0;
     while (dirs && dirs[count])
         count++;
@@ -47,8 +46,7 @@ static bool copy_debug_dirs(struct elf_places *places, const char *const *dirs)
     return true;
 }
 
-struct symbols *symbols_new(const struct symbols_options *options)
-{
+struct symbols *symbols_new(const struct symbols_options *options) {
     static const struct symbols_options none = {0};
     struct symbols *self = calloc(1, sizeof *self);
     if (!self)
@@ -64,8 +62,7 @@ struct symbols *symbols_new(const struct symbols_options *options)
 }
 
 /* The readers borrow the files: they go first. */
-static void close_module(struct module *module)
-{
+static void close_module(struct module *module) {
     dwarf_units_close(module->units);
     symbol_table_clear(&module->table);
     elf_files_close(&module->files);
@@ -73,8 +70,7 @@ static void close_module(struct module *module)
     free(module->build_id);
 }
 
-void symbols_free(struct symbols *self)
-{
+void symbols_free(struct symbols *self) {
     if (!self)
         return;
     for (size_t i = 0; i < self->count; i++)
@@ -88,14 +84,12 @@ void symbols_free(struct symbols *self)
     free(self);
 }
 
-static bool is_module(const struct module *module, const struct symbols_module *wanted)
-{
+static bool is_module(const struct module *module, const struct symbols_module *wanted) {
     return !strcmp(module->path, wanted->path) && module->build_id_bytes == wanted->build_id_bytes &&
            (!wanted->build_id_bytes || !memcmp(module->build_id, wanted->build_id, wanted->build_id_bytes));
 }
 
-static bool copy_module(struct module *module, const struct symbols_module *wanted)
-{
+static bool copy_module(struct module *module, const struct symbols_module *wanted) {
     *module = (struct module){.path = strdup(wanted->path), .build_id_bytes = wanted->build_id_bytes};
     module->build_id = malloc(wanted->build_id_bytes + 1);
     if (!module->path || !module->build_id) {
@@ -107,8 +101,7 @@ static bool copy_module(struct module *module, const struct symbols_module *want
     return true;
 }
 
-size_t symbols_add_module(struct symbols *self, const struct symbols_module *wanted)
-{
+size_t symbols_add_module(struct symbols *self, const struct symbols_module *wanted) {
     for (size_t i = 0; i < self->count; i++)
         if (is_module(&self->modules[i], wanted))
             return i;
@@ -125,8 +118,7 @@ size_t symbols_add_module(struct symbols *self, const struct symbols_module *wan
     return self->count++;
 }
 
-static void open_table(struct module *module)
-{
+static void open_table(struct module *module) {
     const struct elf_files *files = &module->files;
     bool done = (!files->main || symbol_table_add(&module->table, files->main)) &&
                 (!files->debug || symbol_table_add(&module->table, files->debug)) &&
@@ -136,8 +128,7 @@ static void open_table(struct module *module)
         symbol_table_clear(&module->table);
 }
 
-static void open_module(struct symbols *self, struct module *module)
-{
+static void open_module(struct symbols *self, struct module *module) {
     struct symbols_module wanted = {module->path, module->build_id, module->build_id_bytes};
     module->opened = true;
     elf_files_find(&module->files, &self->places, &wanted);
@@ -147,14 +138,12 @@ static void open_module(struct symbols *self, struct module *module)
     open_table(module);
 }
 
-static struct module *find_module(struct symbols *self, size_t module)
-{
+static struct module *find_module(struct symbols *self, size_t module) {
     return module < self->count ? &self->modules[module] : NULL;
 }
 
 size_t symbols_resolve(struct symbols *self, size_t id, uint64_t vaddr, struct symbols_frame *frames,
-                       size_t capacity)
-{
+                       size_t capacity) {
     struct module *module = find_module(self, id);
     if (!module || !capacity)
         return 0;
@@ -168,8 +157,7 @@ size_t symbols_resolve(struct symbols *self, size_t id, uint64_t vaddr, struct s
     return frames[0].function ? 1 : 0;
 }
 
-static enum symbols_quality quality_of(const struct module *module)
-{
+static enum symbols_quality quality_of(const struct module *module) {
     if (!module->opened)
         return SYMBOLS_UNOPENED;
     if (module->units)
@@ -177,13 +165,11 @@ static enum symbols_quality quality_of(const struct module *module)
     return module->table.count ? SYMBOLS_TABLE : SYMBOLS_NONE;
 }
 
-static const char *path_of(const struct elf_file *file)
-{
+static const char *path_of(const struct elf_file *file) {
     return file->path ? file->path : "memory";
 }
 
-static void describe_dwarf(const struct module *module, FILE *out)
-{
+static void describe_dwarf(const struct module *module, FILE *out) {
     const struct elf_files *files = &module->files;
     fprintf(out, "lines and inlined calls from %s", path_of(elf_files_dwarf(files)));
     if (files->alternate)
@@ -192,13 +178,13 @@ static void describe_dwarf(const struct module *module, FILE *out)
         fputs("; some names are missing with the file that dwz shares between packages", out);
     if (dwarf_units_lack_split(module->units))
         fputs("; no inlined calls where the debug info was split off: keep the .dwo files where the compiler "
-              "left them (.dwp files are not read)", out);
+              "left them (.dwp files are not read)",
+              out);
     if (dwarf_units_are_damaged(module->units))
         fputs("; a part of it is damaged", out);
 }
 
-static void describe_no_lines(const struct module *module, FILE *out)
-{
+static void describe_no_lines(const struct module *module, FILE *out) {
     const struct elf_file *dwarf = elf_files_dwarf(&module->files);
     if (dwarf && dwarf->undecoded)
         fprintf(out, "the debug info of %s is compressed in a way that cannot be read", path_of(dwarf));
@@ -208,16 +194,15 @@ static void describe_no_lines(const struct module *module, FILE *out)
         fputs("no debug info: compile with -g or install the package with its debug symbols", out);
 }
 
-static void describe_table(const struct module *module, FILE *out)
-{
+static void describe_table(const struct module *module, FILE *out) {
     const struct elf_files *files = &module->files;
     const struct elf_file *file = files->debug ? files->debug : files->main;
-    fprintf(out, "functions, no lines, from %s%s; ", path_of(file), files->mini ? " and its .gnu_debugdata" : "");
+    fprintf(out, "functions, no lines, from %s%s; ", path_of(file),
+            files->mini ? " and its .gnu_debugdata" : "");
     describe_no_lines(module, out);
 }
 
-static void describe_nothing(const struct module *module, FILE *out)
-{
+static void describe_nothing(const struct module *module, FILE *out) {
     if (module->files.main || module->files.debug) {
         fputs("no symbol table; ", out);
         describe_no_lines(module, out);
@@ -228,8 +213,7 @@ static void describe_nothing(const struct module *module, FILE *out)
     }
 }
 
-static void describe(const struct module *module, FILE *out)
-{
+static void describe(const struct module *module, FILE *out) {
     const char *refusal = module->files.refusal;
     enum symbols_quality quality = quality_of(module);
     if (refusal)
@@ -244,8 +228,7 @@ static void describe(const struct module *module, FILE *out)
         fputs("no address of it was asked for yet", out);
 }
 
-struct symbols_status symbols_status(struct symbols *self, size_t id)
-{
+struct symbols_status symbols_status(struct symbols *self, size_t id) {
     const struct module *module = find_module(self, id);
     if (!module)
         return (struct symbols_status){SYMBOLS_NONE, "no such module"};

@@ -9,7 +9,7 @@
 
 #include <dwarf.h>
 
-#define DEEPEST 256
+#define DEEPEST     256
 #define MOST_RANGES ((uint64_t)1 << 23)
 
 struct walk {
@@ -19,8 +19,7 @@ struct walk {
     bool failed;
 };
 
-static uint32_t number(Dwarf_Die *die, unsigned name)
-{
+static uint32_t number(Dwarf_Die *die, unsigned name) {
     Dwarf_Attribute attribute;
     Dwarf_Word value;
     if (!dwarf_attr(die, name, &attribute) || dwarf_formudata(&attribute, &value) != 0 || value > UINT32_MAX)
@@ -28,8 +27,7 @@ static uint32_t number(Dwarf_Die *die, unsigned name)
     return (uint32_t)value;
 }
 
-static uint32_t add_scope(struct walk *walk, Dwarf_Die *die, uint32_t parent)
-{
+static uint32_t add_scope(struct walk *walk, Dwarf_Die *die, uint32_t parent) {
     struct unit_scopes *self = walk->scopes;
     if (self->count == self->capacity) {
         size_t capacity = self->capacity ? self->capacity * 2 : 32;
@@ -53,8 +51,7 @@ static uint32_t add_scope(struct walk *walk, Dwarf_Die *die, uint32_t parent)
 
 /* Adds a scope if the DIE has code. Linkers point the code they drop to 0, or to the end of the address space
  * where the range becomes empty. */
-static uint32_t add_code(struct walk *walk, Dwarf_Die *die, uint32_t parent, unsigned depth)
-{
+static uint32_t add_code(struct walk *walk, Dwarf_Die *die, uint32_t parent, unsigned depth) {
     Dwarf_Addr base, low, high;
     uint32_t scope = UNIT_SCOPE_NONE;
     for (ptrdiff_t next = 0; !walk->failed && (next = dwarf_ranges(die, next, &base, &low, &high)) > 0;) {
@@ -74,8 +71,7 @@ static uint32_t add_code(struct walk *walk, Dwarf_Die *die, uint32_t parent, uns
 
 static void walk_children(struct walk *walk, Dwarf_Die *parent_die, uint32_t parent, unsigned depth);
 
-static void visit(struct walk *walk, Dwarf_Die *die, uint32_t parent, unsigned depth)
-{
+static void visit(struct walk *walk, Dwarf_Die *die, uint32_t parent, unsigned depth) {
     uint32_t scope = parent;
     switch (dwarf_tag(die)) {
     case DW_TAG_subprogram:
@@ -103,8 +99,7 @@ static void visit(struct walk *walk, Dwarf_Die *die, uint32_t parent, unsigned d
         walk_children(walk, die, scope, depth + 1);
 }
 
-static void walk_children(struct walk *walk, Dwarf_Die *parent_die, uint32_t parent, unsigned depth)
-{
+static void walk_children(struct walk *walk, Dwarf_Die *parent_die, uint32_t parent, unsigned depth) {
     Dwarf_Die die;
     if (depth > DEEPEST) {
         walk->scopes->cut = true;
@@ -119,20 +114,17 @@ static void walk_children(struct walk *walk, Dwarf_Die *parent_die, uint32_t par
     }
 }
 
-bool unit_scopes_build(struct unit_scopes *self, Dwarf_Die *unit)
-{
+bool unit_scopes_build(struct unit_scopes *self, Dwarf_Die *unit) {
     struct walk walk = {.scopes = self, .furthest = dwarf_dieoffset(unit)};
     walk_children(&walk, unit, UNIT_SCOPE_NONE, 0);
     return intervals_flatten(&self->extents) && !walk.failed;
 }
 
-uint32_t unit_scopes_find(const struct unit_scopes *self, uint64_t address)
-{
+uint32_t unit_scopes_find(const struct unit_scopes *self, uint64_t address) {
     return intervals_find(&self->extents, address);
 }
 
-void unit_scopes_clear(struct unit_scopes *self)
-{
+void unit_scopes_clear(struct unit_scopes *self) {
     intervals_clear(&self->extents);
     free(self->items);
     *self = (struct unit_scopes){0};

@@ -12,9 +12,9 @@
 
 /* A function, or an inlined call of one. */
 struct unit_scope {
-    Dwarf_Off die; /* in the unit's section */
+    Dwarf_Off die;    /* in the unit's section */
     const char *name; /* readable; for the user of the index to fill in */
-    uint32_t parent; /* the scope it was inlined into; UNIT_SCOPE_NONE: a function of its own */
+    uint32_t parent;  /* the scope it was inlined into; UNIT_SCOPE_NONE: a function of its own */
     uint32_t call_file, call_line;
 };
 

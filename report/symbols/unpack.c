@@ -10,17 +10,16 @@
 #include <lzma.h>
 #include <zstd.h>
 
-#define LARGEST_XZ ((size_t)1 << 28)
-#define LARGEST_ZSTD ((uint64_t)1 << 33)
+#define LARGEST_XZ    ((size_t)1 << 28)
+#define LARGEST_ZSTD  ((uint64_t)1 << 33)
 #define LARGEST_RATIO 20000u
-#define XZ_MEMORY ((uint64_t)1 << 28)
+#define XZ_MEMORY     ((uint64_t)1 << 28)
 
 #ifndef ELFCOMPRESS_ZSTD
 #define ELFCOMPRESS_ZSTD 2
 #endif
 
-static bool grow(struct unpacked *out)
-{
+static bool grow(struct unpacked *out) {
     size_t size = out->size_bytes ? out->size_bytes * 2 : 1 << 16;
     void *bytes = size <= LARGEST_XZ ? realloc(out->bytes, size) : NULL;
     if (!bytes)
@@ -30,8 +29,7 @@ static bool grow(struct unpacked *out)
 }
 
 /* Runs the decoder to the end of the stream. */
-static bool decode(lzma_stream *stream, struct unpacked *out)
-{
+static bool decode(lzma_stream *stream, struct unpacked *out) {
     lzma_ret state = LZMA_OK;
     while (state == LZMA_OK) {
         size_t done = (size_t)stream->total_out;
@@ -47,8 +45,7 @@ static bool decode(lzma_stream *stream, struct unpacked *out)
     return state == LZMA_STREAM_END;
 }
 
-struct unpacked unpack_xz(const void *bytes, size_t size_bytes)
-{
+struct unpacked unpack_xz(const void *bytes, size_t size_bytes) {
     lzma_stream stream = LZMA_STREAM_INIT;
     struct unpacked out = {0};
     if (lzma_stream_decoder(&stream, XZ_MEMORY, 0) != LZMA_OK)
@@ -65,16 +62,15 @@ struct unpacked unpack_xz(const void *bytes, size_t size_bytes)
 }
 
 /* The bytes of a section behind its compression header. */
-static struct unpacked unpack_zstd(Elf *elf, const Elf_Data *data, uint64_t size)
-{
+static struct unpacked unpack_zstd(Elf *elf, const Elf_Data *data, uint64_t size) {
     size_t header = gelf_getclass(elf) == ELFCLASS32 ? sizeof(Elf32_Chdr) : sizeof(Elf64_Chdr);
     if (data->d_size <= header || size > LARGEST_ZSTD || size / LARGEST_RATIO > data->d_size)
         return (struct unpacked){0};
     struct unpacked out = {malloc((size_t)size + 1), (size_t)size};
     if (!out.bytes)
         return (struct unpacked){0};
-    size_t got = ZSTD_decompress(out.bytes, out.size_bytes, (const char *)data->d_buf + header,
-                                 data->d_size - header);
+    size_t got =
+        ZSTD_decompress(out.bytes, out.size_bytes, (const char *)data->d_buf + header, data->d_size - header);
     if (ZSTD_isError(got) || got != out.size_bytes) {
         free(out.bytes);
         return (struct unpacked){0};
@@ -83,8 +79,7 @@ static struct unpacked unpack_zstd(Elf *elf, const Elf_Data *data, uint64_t size
 }
 
 /* Makes libelf believe that the section was never compressed. */
-static bool replace_section(Elf_Scn *section, GElf_Shdr *header, Elf_Data *data, struct unpacked plain)
-{
+static bool replace_section(Elf_Scn *section, GElf_Shdr *header, Elf_Data *data, struct unpacked plain) {
     header->sh_flags &= ~(GElf_Xword)SHF_COMPRESSED;
     header->sh_size = plain.size_bytes;
     if (!gelf_update_shdr(section, header))
@@ -95,8 +90,7 @@ static bool replace_section(Elf_Scn *section, GElf_Shdr *header, Elf_Data *data,
     return true;
 }
 
-static bool unpack_section(Elf *elf, Elf_Scn *section, void **kept)
-{
+static bool unpack_section(Elf *elf, Elf_Scn *section, void **kept) {
     GElf_Shdr header;
     GElf_Chdr compression;
     if (!gelf_getshdr(section, &header) || !(header.sh_flags & SHF_COMPRESSED) ||
@@ -114,8 +108,7 @@ static bool unpack_section(Elf *elf, Elf_Scn *section, void **kept)
     return true;
 }
 
-bool unpack_zstd_sections(Elf *elf, void **kept, size_t capacity, size_t *kept_count)
-{
+bool unpack_zstd_sections(Elf *elf, void **kept, size_t capacity, size_t *kept_count) {
     bool all = true;
     *kept_count = 0;
     for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section)) != NULL;) {

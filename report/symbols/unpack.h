@@ -16,8 +16,8 @@ struct unpacked {
 struct unpacked unpack_xz(const void *bytes, size_t size_bytes);
 
 /* Replaces every section compressed with zstd by its contents, in memory. The buffers go to `kept`, an array
- * of at most `capacity`, to be freed after `elf` has been closed; `*kept_count` says how many. Returns false if a
- * section could not be unpacked: it stays as it is. */
+ * of at most `capacity`, to be freed after `elf` has been closed; `*kept_count` says how many. Returns false
+ * if a section could not be unpacked: it stays as it is. */
 bool unpack_zstd_sections(Elf *elf, void **kept, size_t capacity, size_t *kept_count);
 
 #endif
