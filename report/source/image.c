@@ -22,7 +22,8 @@
 
 static void copy_words(uint64_t *to, const uint64_t *from) {
     for (size_t i = 0; i < sizeof(struct ht_cell) / sizeof *to; i++)
-        to[i] = __atomic_load_n(from + i, __ATOMIC_RELAXED); /* ordered by the fences around */
+        /* acquire: the sequence is read again after every word. The owner's release fence is its partner. */
+        to[i] = __atomic_load_n(from + i, __ATOMIC_ACQUIRE);
 }
 
 /* After SEQLOCK_TRIES: the copy as it is, within one event of the truth. */
@@ -31,7 +32,6 @@ static void copy_cell(struct ht_cell *to, const struct ht_cell *from) {
         /* acquire: partner of the owner's release of the even value */
         uint32_t before = __atomic_load_n(&from->write_sequence, __ATOMIC_ACQUIRE);
         copy_words((uint64_t *)to, (const uint64_t *)from);
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
         uint32_t after = __atomic_load_n(&from->write_sequence, __ATOMIC_RELAXED);
         if (before == after && (before & 1) == 0)
             return;
