@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NFRAME_TEST 48u
-#define DEEPEST     80u
+#define NFRAME_TEST 56u
+#define DEEPEST     60u
 #define MAP_BITS    22u
 
 /* ---- the walk: outermost first, as a program would call and return ---- */
@@ -23,7 +23,7 @@ struct walk {
 };
 
 static void step(struct walk *walk) {
-    uint32_t back = (uint32_t)random_below(&walk->seed, 6);
+    uint32_t back = (uint32_t)random_below(&walk->seed, 7);
     walk->depth = back < walk->depth ? walk->depth - back : 0;
     uint32_t down = (uint32_t)random_below(&walk->seed, 7);
     for (; down != 0 && walk->depth < DEEPEST; down--)
