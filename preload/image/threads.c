@@ -59,19 +59,20 @@ static uint64_t chunk_count(void) {
     return (stacks->capacity_bytes / stacks->record_bytes >> CHUNK_BITS) + 1;
 }
 
-/* The private state of a slot that has none yet. Null: no memory. */
+/* The private state of a slot that has none yet. Null: no memory. The cells come first: once the image is
+ * full every new thread fails there, and must not use up address space each time. */
 static struct thread *new_state(uint32_t slot) {
     struct thread *self = arena_take(sizeof *self);
     if (self == NULL)
         return NULL;
     self->slot = slot;
-    self->cells = arena_map(chunk_count() * sizeof *self->cells);
-    self->pcs = arena_map(THREAD_PCS_MAX * sizeof *self->pcs);
-    if (self->cells == NULL || self->pcs == NULL || !trace_open(&self->trace, options.nframe))
-        return NULL;
     self->overflow_cell = new_cell(self, HT_STACK_OVERFLOW);
     self->unattributed_cell = new_cell(self, HT_STACK_UNATTRIBUTED);
     if (self->overflow_cell == 0 || self->unattributed_cell == 0)
+        return NULL;
+    self->cells = arena_map(chunk_count() * sizeof *self->cells);
+    self->pcs = arena_map(THREAD_PCS_MAX * sizeof *self->pcs);
+    if (self->cells == NULL || self->pcs == NULL || !trace_open(&self->trace, options.nframe))
         return NULL;
     return self;
 }
@@ -116,6 +117,10 @@ static struct thread *new_slot(uint32_t tid) {
 }
 
 struct thread *threads_claim(void) {
+    /* A vfork child shares our memory: to tgkill under its pid all our threads are dead, and once it has
+     * exec'ed a slot of its tid would be anybody's, while the parent's thread goes on with it. */
+    if (sys_pid() != image_header->pid)
+        return NULL;
     uint32_t tid = sys_tid(), slot = inherit_slot(tid);
     struct thread *self =
         slot != 0 ? __atomic_load_n(&states[slot], __ATOMIC_ACQUIRE) : new_slot(tid);
