@@ -200,19 +200,26 @@ static bool commit(struct ht_region *region, uint64_t needed) {
         uint64_t step = committed < COMMIT_MIN ? COMMIT_MIN : smaller(committed, COMMIT_MAX);
         uint64_t target = align_up(needed > committed + step ? needed : committed + step, PAGE);
         target = smaller(target, region->capacity_bytes);
-        if (needed > target || !budget_allows(target - committed))
+        if (needed > target)
             return false;
+        if (!budget_allows(target - committed)) { /* the last of the budget goes in small steps */
+            target = smaller(align_up(needed, PAGE), region->capacity_bytes);
+            if (!budget_allows(target - committed))
+                return false;
+        }
         if (!make_accessible(region->offset + committed, target - committed)) {
             __atomic_fetch_sub(&image_header->committed_bytes, target - committed, __ATOMIC_RELAXED);
             image_lose(HT_LOSS_COMMIT, 1);
             return false;
         }
+        uint64_t present = committed;
         /* acq_rel: partner of the acquire loads here; who sees the new bound may touch up to it */
-        if (!__atomic_compare_exchange_n(&region->committed_bytes, &committed, target, false,
-                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        if (!__atomic_compare_exchange_n(&region->committed_bytes, &present, target, false, __ATOMIC_ACQ_REL,
+                                         __ATOMIC_ACQUIRE))
             __atomic_fetch_sub(&image_header->committed_bytes, target - committed, __ATOMIC_RELAXED);
         else
-            committed = target;
+            present = target;
+        committed = present;
     }
     return true;
 }
