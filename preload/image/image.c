@@ -356,10 +356,11 @@ static void draft_child(struct ht_header *draft) {
     }
 }
 
-/* Without a file: a memfd serves to copy through; it is never seen by name. */
+/* Without a file: a memfd serves to copy through; it is never seen by name. RLIMIT_FSIZE holds for it too,
+ * and its signal would kill a child that has done nothing. */
 static int child_file(struct ht_header *draft) {
     int fd = create_file(draft, image_bytes);
-    if (fd >= 0)
+    if (fd >= 0 || !file_size_allowed(image_bytes))
         return fd;
     draft->losses[HT_LOSS_NO_FILE] = 1;
     fd = sys_memfd();
