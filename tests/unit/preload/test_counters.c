@@ -229,9 +229,12 @@ static void one_event(struct thread *thread, uint64_t *seed, int i) {
     }
 }
 
+static pthread_barrier_t all_claimed; /* so that none inherits another's slot */
+
 static void *share_events(void *argument) {
     uint64_t seed = *(uint64_t *)argument;
     struct thread *thread = threads_claim();
+    pthread_barrier_wait(&all_claimed);
     if (!CHECK(thread != NULL))
         return NULL;
     for (int i = 0; i < SCALED(100000); i++) {
@@ -247,6 +250,7 @@ static void stays_within_the_bound(void **state) {
     pthread_t threads[THREADS];
     uint64_t seeds[THREADS];
     counters_reset();
+    pthread_barrier_init(&all_claimed, NULL, THREADS);
     for (uint64_t i = 0; i < THREADS; i++) {
         seeds[i] = i + 70;
         assert_int_equal(pthread_create(&threads[i], NULL, share_events, &seeds[i]), 0);

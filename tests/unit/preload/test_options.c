@@ -1,9 +1,11 @@
 /* test_options.c - every variable: what it may be, what it may not, and what is then said. */
+#define _GNU_SOURCE
 #include "support.h"
 
 #include "platform/options.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -82,6 +84,25 @@ static void reads_out(void **state) {
     refuse("HEAPTALLY_OUT=/tmp/%q", "%");
     refuse("HEAPTALLY_OUT=/tmp/x%", "%");
     refuse("HEAPTALLY_OUT=/tmp/%%%", "%");
+}
+
+/* A % in the name of the directory that we are in is a name, not a pattern. */
+static void escapes_the_working_directory(void **state) {
+    (void)state;
+    char here[HT_PATH_BYTES], expected[HT_PATH_BYTES * 2], *none[] = {NULL};
+    char odd[] = "/tmp/heaptally-100%p%-XXXXXX", escaped[] = "/tmp/heaptally-100%%p%%-XXXXXX";
+    assert_non_null(getcwd(here, sizeof here));
+    assert_non_null(mkdtemp(odd));
+    memcpy(escaped + strlen(escaped) - 6, odd + strlen(odd) - 6, 6);
+    assert_int_equal(chdir(odd), 0);
+    accept("HEAPTALLY_OUT=x.%n");
+    snprintf(expected, sizeof expected, "%s/x.%%n", escaped);
+    assert_string_equal(options.out, expected);
+    assert_true(options_read(none, message, sizeof message));
+    snprintf(expected, sizeof expected, "%s/heaptally.%%e.%%p.%%n.hts", escaped);
+    assert_string_equal(options.out, expected);
+    assert_int_equal(chdir(here), 0);
+    rmdir(odd);
 }
 
 static void reads_nframe(void **state) {
@@ -224,6 +245,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(has_defaults), cmocka_unit_test(reads_directory),
         cmocka_unit_test(reads_out),    cmocka_unit_test(reads_nframe),
+        cmocka_unit_test(escapes_the_working_directory),
         cmocka_unit_test(reads_signal), cmocka_unit_test(reads_flags),
         cmocka_unit_test(reads_memory), cmocka_unit_test(reads_unwinder_and_session),
         cmocka_unit_test(unfollows),    cmocka_unit_test(ignores_other_names),

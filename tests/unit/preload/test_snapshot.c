@@ -170,7 +170,7 @@ static void expands_patterns(void **state) {
     assert_false(snapshot_name(out, 10, "/a/much/too/long", 1, "", 0));
     assert_true(snapshot_name_counts("%e.%n"));
     assert_false(snapshot_name_counts("%%n"));
-    assert_false(snapshot_name_counts("n%e%"));
+    assert_false(snapshot_name_counts("n%e%%"));
 }
 
 static void write_small(const char *name, const char *text) {
