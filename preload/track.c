@@ -80,7 +80,10 @@ static __attribute__((noinline)) bool become_own(uint32_t *page) {
     depth++;
     bool own = adopt();
     depth--;
-    __atomic_store_n(page, OWN_IMAGE, __ATOMIC_RELEASE);
+    /* Without an image of its own the page stays as it is: OWN_IMAGE would let a thread that has already read
+     * `stopped` write to the parent's. */
+    if (own)
+        __atomic_store_n(page, OWN_IMAGE, __ATOMIC_RELEASE);
     return own;
 }
 
