@@ -182,10 +182,7 @@ static uint32_t current_stack(struct thread *thread) {
     trace_set(&thread->trace, thread->pcs, count);
     if (unlikely(count > options.nframe))
         image_slots[thread->slot].truncated++;
-    uint32_t stack = stacks_intern(&thread->trace);
-    if (unlikely(stack == HT_STACK_OVERFLOW))
-        image_lose(HT_LOSS_OVERFLOW_ALLOCATIONS, 1);
-    return stack;
+    return stacks_intern(&thread->trace);
 }
 
 /* A block was entered at an address that has one. Either that one was freed behind our back, or it is this
@@ -230,6 +227,8 @@ static void allocated_nested(struct thread *thread, uintptr_t address, uint64_t 
 
 static void allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes) {
     struct block block = {size_bytes, threads_cell(thread, current_stack(thread))};
+    if (unlikely(block.cell == thread->overflow_cell)) /* no room for the stack, or none for its cell */
+        image_lose(HT_LOSS_OVERFLOW_ALLOCATIONS, 1);
     if (enter_block(thread, address, block, false))
         counters_allocated(thread, block.cell, size_bytes);
 }
