@@ -252,7 +252,7 @@ static void makes_its_directory(void **state) {
 
 static void limit(int resource, rlim_t bytes) {
     const struct rlimit limits = {bytes, bytes};
-    CHECK(setrlimit(resource, &limits) == 0);
+    CHECK(setrlimit((__rlimit_resource_t)resource, &limits) == 0);
 }
 
 static void has_a_small_file_size_limit_body(void) {
