@@ -29,6 +29,10 @@
 #define MEMORY_SMALLEST ((uint64_t)1 << 20)
 #define CELLS_MAX       ((uint64_t)1 << 22) /* what a slot of the block table can name */
 
+/* Children that end by _exit leave their images, and a server may fork for years without an exec. A look at
+ * the directory takes as long as a small fork, so about one child in so many takes it. */
+#define CHILDREN_PER_BOUND 16
+
 struct ht_header *image_header;
 struct ht_module *image_modules;
 char *image_strings;
@@ -384,9 +388,12 @@ bool image_adopt(void) {
         image_lose(HT_LOSS_FORK, 1);
     done = done && map_file(image_header, image_bytes, fd) != NULL && reopen_regions(&draft);
     sys_close(fd);
-    if (done)
-        sys_advise(image_header, image_bytes, MADV_DONTDUMP);
-    else
+    if (!done) {
         image_remove();
-    return done;
+        return false;
+    }
+    sys_advise(image_header, image_bytes, MADV_DONTDUMP);
+    if (draft.pid % CHILDREN_PER_BOUND == 0)
+        dead_images_bound(options.directory);
+    return true;
 }
