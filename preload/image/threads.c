@@ -85,7 +85,11 @@ static bool try_inherit(uint32_t slot, uint32_t tid) {
     if (owner != 0 && owner != tid && sys_thread_exists(sys_pid(), owner))
         return false;
     /* acquire: the dead thread's stores are visible, the kernel ordered its end before our ESRCH */
-    return __atomic_compare_exchange_n(&record->tid, &owner, tid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    if (!__atomic_compare_exchange_n(&record->tid, &owner, tid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return false;
+    if (owner == 0) /* free since a fork: it was not among those in use */
+        counters_thread_joined();
+    return true;
 }
 
 /* A slot whose thread is gone, or 0. Looks at a few, each new thread at the next ones. */
