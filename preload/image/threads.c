@@ -16,6 +16,7 @@
 
 static struct thread *states[SLOTS_MAX]; /* (atomic) by slot */
 static uint32_t probe_next;              /* (atomic) where the search for dead threads goes on */
+static uint32_t exhausted;               /* (atomic) no room for a slot, and tables never shrink */
 
 static uint32_t slot_bound(void) {
     uint64_t used =
@@ -106,17 +107,20 @@ static uint32_t inherit_slot(uint32_t tid) {
 }
 
 static struct thread *new_slot(uint32_t tid) {
-    if (slot_bound() >= SLOTS_MAX)
+    /* A thread without a slot asks again at each event, for one to inherit: it must not use up more. */
+    if (slot_bound() >= SLOTS_MAX || __atomic_load_n(&exhausted, __ATOMIC_RELAXED) != 0)
         return NULL;
     uint64_t slot = image_take(HT_REGION_SLOTS, 1);
     if (slot == 0 || slot >= SLOTS_MAX)
         return NULL;
     __atomic_store_n(&image_slots[slot].tid, tid, __ATOMIC_RELAXED);
     struct thread *self = new_state((uint32_t)slot);
-    if (self != NULL) {
-        counters_thread_joined();
-        __atomic_store_n(&states[slot], self, __ATOMIC_RELEASE); /* partner: try_inherit and its caller */
+    if (self == NULL) {
+        __atomic_store_n(&exhausted, 1, __ATOMIC_RELAXED);
+        return NULL;
     }
+    counters_thread_joined();
+    __atomic_store_n(&states[slot], self, __ATOMIC_RELEASE); /* partner: try_inherit and its caller */
     return self;
 }
 

@@ -168,6 +168,43 @@ static void frees_all_but_one_after_a_fork(void **state) {
     assert_int_equal(in_child(forked_body), 0);
 }
 
+/* Tables full: no thread gets a slot, and asking costs nothing more, however often. */
+static void *ask_in_vain(void *unused) {
+    uint64_t used = 0, private_bytes = 0;
+    (void)unused;
+    for (int i = 0; i < 1000; i++) {
+        CHECK(threads_claim() == NULL);
+        if (i == 0) {
+            used = slots_used();
+            private_bytes = image_header->private_bytes;
+        }
+    }
+    CHECK(slots_used() == used && image_header->private_bytes == private_bytes);
+    return NULL;
+}
+
+static void full_body(void) {
+    image_header->pid = (uint32_t)getpid();
+    image_header->budget_bytes = image_header->committed_bytes;
+    while (image_take(HT_REGION_CELLS, 1) != 0)
+        ;
+    for (uint64_t i = 1; i <= slots_used(); i++)
+        image_slots[i].tid = (uint32_t)getpid(); /* alive */
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, ask_in_vain, NULL) == 0);
+    pthread_join(thread, NULL);
+    /* who has a slot counts on, in its overflow cell */
+    CHECK(threads_cell(first, 1999999) == first->overflow_cell);
+}
+
+static void gives_up_when_full(void **state) {
+    (void)state;
+#if defined(__SANITIZE_THREAD__)
+    skip(); /* a forked child may not start threads there */
+#endif
+    assert_int_equal(in_child(full_body), 0);
+}
+
 /* A process that shares our memory but is another one (vfork) must not take a living thread's slot. */
 static int claim_in_vfork_child(void *result) {
     struct thread *self = threads_claim();
@@ -190,6 +227,7 @@ int main(void) {
         cmocka_unit_test(has_cells_for_reasons),          cmocka_unit_test(lets_the_next_inherit),
         cmocka_unit_test(gives_nothing_to_a_vfork_child), cmocka_unit_test(gives_each_its_own),
         cmocka_unit_test(never_shares_a_slot),            cmocka_unit_test(frees_all_but_one_after_a_fork),
+        cmocka_unit_test(gives_up_when_full), /* fills the tables, which are shared: last */
     };
     return cmocka_run_group_tests(tests, setup_image, NULL);
 }
