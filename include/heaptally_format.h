@@ -121,8 +121,8 @@ _Static_assert(sizeof(struct ht_pc) == 16, "ht_pc is part of the file format");
  * The hash is the value of the polynomial with the recorded frames as coefficients, outermost first, at
  * the secret point hash_key modulo the prime 2^127 - 1 (Horner's rule: h = h * key + x, from h = 1), where
  * x = 1 + pc + (salt << 64), bit 63 of pc set if the frame is HT_FRAME_EXACT, and salt as in ht_pc. Two different
- * stacks of at most n frames meet with probability <= (n + 1) / 2^127 over the choice of the key: for n =
- * 65535 and the 10^14 / 2 pairs of 10^7 stacks, less than 2^-65. A published hash has hash_lo != 0. */
+ * stacks of at most n frames meet with probability <= (n + 1) / 2^126 over the choice of the key below
+ * 2^126: for n = 65535 and the 10^14 / 2 pairs of 10^7 stacks, less than 2^-64. A published hash has hash_lo != 0. */
 struct ht_stack {
     uint64_t hash_lo; /* (atomic) stored last */
     uint64_t hash_hi;

@@ -154,6 +154,8 @@ static bool enter(struct thread **thread, bool *nested) {
         return depth < MUTED && self != NULL && fork_page != NULL && *fork_page == OWN_IMAGE &&
                __atomic_load_n(&stopped, __ATOMIC_RELAXED) == 0;
     }
+    if (unlikely(depth != 0) && self != NULL)
+        self->trace.count = self->trace.depth = 0; /* the jump may have come between a walk and its trace */
     *nested = false;
     entered_at = frame;
     depth = 1;
@@ -180,21 +182,25 @@ static void defer(struct thread *thread, uint32_t cell, uint64_t size_bytes, boo
 
 /* Whether code of a range that was once unmapped is on the stack: then what the unwinder remembers may be
  * of the library that was there before. */
-static bool on_reused_code(const uintptr_t *pcs, uint32_t count) {
+static bool on_reused_code(const struct call_stack *stack) {
     if (likely(modules_reused_high == 0))
         return false;
-    for (uint32_t i = 0; i < count; i++)
-        if (modules_salt(pcs[i]) != 0)
+    for (uint32_t i = 0; i < stack->count; i++)
+        if (modules_salt(stack->pcs[i]) != 0)
             return true;
     return false;
 }
 
-static uint32_t current_stack(struct thread *thread) {
-    uint32_t count = unwind_stack(thread->pcs, THREAD_PCS_MAX, false);
-    if (unlikely(on_reused_code(thread->pcs, count)))
-        count = unwind_stack(thread->pcs, THREAD_PCS_MAX, true);
-    trace_set(&thread->trace, thread->pcs, count);
-    if (unlikely(count > options.nframe))
+static uint32_t current_stack(struct thread *thread, const struct caller *caller) {
+    struct call_stack *stack = &thread->stack;
+    unwind_walk(stack, caller, false);
+    uint32_t shared = stack->shared;
+    if (unlikely(on_reused_code(stack))) {
+        unwind_walk(stack, caller, true);
+        shared = stack->shared < shared ? stack->shared : shared;
+    }
+    trace_set(&thread->trace, stack->pcs, stack->count, shared);
+    if (unlikely(stack->count > options.nframe))
         image_slots[thread->slot].truncated++;
     return stacks_intern(&thread->trace);
 }
@@ -239,15 +245,16 @@ static void allocated_nested(struct thread *thread, uintptr_t address, uint64_t 
         defer(thread, block.cell, size_bytes, false);
 }
 
-static void allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes) {
-    struct block block = {size_bytes, threads_cell(thread, current_stack(thread))};
+static void allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes,
+                      const struct caller *caller) {
+    struct block block = {size_bytes, threads_cell(thread, current_stack(thread, caller))};
     if (unlikely(block.cell == thread->overflow_cell)) /* no room for the stack, or none for its cell */
         image_lose(HT_LOSS_OVERFLOW_ALLOCATIONS, 1);
     if (enter_block(thread, address, block, false))
         counters_allocated(thread, block.cell, size_bytes);
 }
 
-static void track(void *block, size_t size_bytes, bool once) {
+static void track(void *block, size_t size_bytes, bool once, const struct caller *caller) {
     struct thread *thread;
     bool nested;
     if (!enter(&thread, &nested))
@@ -259,17 +266,17 @@ static void track(void *block, size_t size_bytes, bool once) {
     else if (unlikely(nested))
         allocated_nested(thread, (uintptr_t)block, size_bytes);
     else
-        allocated(thread, (uintptr_t)block, size_bytes);
+        allocated(thread, (uintptr_t)block, size_bytes, caller);
     if (!nested)
         leave();
 }
 
-void track_allocated(void *block, size_t size_bytes) {
-    track(block, size_bytes, false);
+void track_allocated(void *block, size_t size_bytes, const struct caller *caller) {
+    track(block, size_bytes, false, caller);
 }
 
-void track_allocated_once(void *block, size_t size_bytes) {
-    track(block, size_bytes, true);
+void track_allocated_once(void *block, size_t size_bytes, const struct caller *caller) {
+    track(block, size_bytes, true, caller);
 }
 
 /* ---- free ---- */
@@ -323,9 +330,9 @@ void track_forgotten(struct block old) {
 
 /* ---- realloc ---- */
 
-void track_reallocated(struct block old, void *block, size_t size_bytes) {
+void track_reallocated(struct block old, void *block, size_t size_bytes, const struct caller *caller) {
     track_forgotten(old);
-    track_allocated(block, size_bytes);
+    track_allocated(block, size_bytes, caller);
 }
 
 void track_restore(struct block old, void *block) {

@@ -11,11 +11,14 @@
 
 #include "blocks.h"
 
-/* A block was allocated: call after the real allocation, before the program sees the pointer. */
-void track_allocated(void *block, size_t size_bytes);
+struct caller;
+
+/* A block was allocated: call after the real allocation, before the program sees the pointer. caller:
+ * CALLER_HERE in the interposed function. */
+void track_allocated(void *block, size_t size_bytes, const struct caller *caller);
 
 /* As track_allocated, unless the allocator has come through another interposed function with it. */
-void track_allocated_once(void *block, size_t size_bytes);
+void track_allocated_once(void *block, size_t size_bytes, const struct caller *caller);
 
 /* A block is about to be freed: call before the real free, since the address may be reused at once. */
 void track_freed(void *block);
@@ -24,7 +27,7 @@ void track_freed(void *block);
  * Then, when it has succeeded, track_reallocated: counts the free of `old` and an allocation; or when it
  * has freed the block, track_forgotten; or when it has failed, track_restore: as if nothing had been. */
 struct block track_forget(void *block);
-void track_reallocated(struct block old, void *block, size_t size_bytes);
+void track_reallocated(struct block old, void *block, size_t size_bytes, const struct caller *caller);
 void track_forgotten(struct block old);
 void track_restore(struct block old, void *block);
 

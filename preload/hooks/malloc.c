@@ -8,6 +8,7 @@
 #include "real.h"
 
 #include "../track.h"
+#include "../unwind/unwind.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -16,9 +17,12 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-static void *counted(void *block, size_t size_bytes) {
+/* In each hook itself, since it is its caller that matters. */
+#define COUNTED(block, size_bytes) counted((block), (size_bytes), &CALLER_HERE)
+
+static inline void *counted(void *block, size_t size_bytes, const struct caller *caller) {
     if (__builtin_expect(block != NULL, 1))
-        track_allocated(block, size_bytes);
+        track_allocated(block, size_bytes, caller);
     return block;
 }
 
@@ -40,14 +44,14 @@ static void *bootstrapped(size_t size_bytes) {
 
 EXPORT void *malloc(size_t size_bytes) {
     const struct real *table = real();
-    return table != NULL ? counted(table->malloc(size_bytes), size_bytes) : bootstrapped(size_bytes);
+    return table != NULL ? COUNTED(table->malloc(size_bytes), size_bytes) : bootstrapped(size_bytes);
 }
 
 EXPORT void *calloc(size_t count, size_t size_bytes) {
     const struct real *table = real();
     if (table == NULL) /* the arena is zero, and its blocks are used once */
         return bootstrapped(product(count, size_bytes));
-    return counted(table->calloc(count, size_bytes), product(count, size_bytes));
+    return COUNTED(table->calloc(count, size_bytes), product(count, size_bytes));
 }
 
 static void free_block(void *block, void (*release)(void *, size_t, size_t), size_t alignment, size_t bytes) {
@@ -93,8 +97,9 @@ EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size_bytes)
 }
 
 /* A bootstrap block moves to the heap. */
-static void *realloc_bootstrap(const struct real *table, void *block, size_t size_bytes) {
-    void *moved = table != NULL ? counted(table->malloc(size_bytes), size_bytes) : bootstrapped(size_bytes);
+static void *realloc_bootstrap(const struct real *table, void *block, size_t size_bytes,
+                               const struct caller *caller) {
+    void *moved = table != NULL ? counted(table->malloc(size_bytes), size_bytes, caller) : bootstrapped(size_bytes);
     size_t old = real_bootstrap_size(block);
     if (moved != NULL)
         memcpy(moved, block, old < size_bytes ? old : size_bytes);
@@ -102,9 +107,10 @@ static void *realloc_bootstrap(const struct real *table, void *block, size_t siz
 }
 
 /* What became of a realloc. A null pointer for 0 bytes means freed (glibc; C17 7.22.3.5 lets it). */
-static void *settle(struct block old, void *before, void *after, size_t size_bytes) {
+static void *settle(struct block old, void *before, void *after, size_t size_bytes,
+                    const struct caller *caller) {
     if (after != NULL)
-        track_reallocated(old, after, size_bytes);
+        track_reallocated(old, after, size_bytes, caller);
     else if (size_bytes == 0)
         track_forgotten(old);
     else
@@ -115,11 +121,11 @@ static void *settle(struct block old, void *before, void *after, size_t size_byt
 EXPORT void *realloc(void *block, size_t size_bytes) {
     const struct real *table = real();
     if (__builtin_expect(table == NULL || real_is_bootstrap(block), 0))
-        return block != NULL ? realloc_bootstrap(table, block, size_bytes) : bootstrapped(size_bytes);
+        return block != NULL ? realloc_bootstrap(table, block, size_bytes, &CALLER_HERE) : bootstrapped(size_bytes);
     if (block == NULL)
-        return counted(table->realloc(NULL, size_bytes), size_bytes);
+        return COUNTED(table->realloc(NULL, size_bytes), size_bytes);
     struct block old = track_forget(block);
-    return settle(old, block, table->realloc(block, size_bytes), size_bytes);
+    return settle(old, block, table->realloc(block, size_bytes), size_bytes, &CALLER_HERE);
 }
 
 /* glibc's reallocarray calls realloc, which is interposed: so does this one, and counts once. */
@@ -134,30 +140,30 @@ EXPORT int posix_memalign(void **out, size_t alignment, size_t size_bytes) {
         return ENOMEM;
     int error = table->posix_memalign(out, alignment, size_bytes);
     if (error == 0)
-        counted(*out, size_bytes);
+        COUNTED(*out, size_bytes);
     return error;
 }
 
 EXPORT void *aligned_alloc(size_t alignment, size_t size_bytes) {
     const struct real *table = real();
-    return table != NULL ? counted(table->aligned_alloc(alignment, size_bytes), size_bytes) : none();
+    return table != NULL ? COUNTED(table->aligned_alloc(alignment, size_bytes), size_bytes) : none();
 }
 
 EXPORT void *memalign(size_t alignment, size_t size_bytes);
 EXPORT void *memalign(size_t alignment, size_t size_bytes) {
     const struct real *table = real();
-    return table != NULL ? counted(table->memalign(alignment, size_bytes), size_bytes) : none();
+    return table != NULL ? COUNTED(table->memalign(alignment, size_bytes), size_bytes) : none();
 }
 
 EXPORT void *valloc(size_t size_bytes) {
     const struct real *table = real();
-    return table != NULL ? counted(table->valloc(size_bytes), size_bytes) : none();
+    return table != NULL ? COUNTED(table->valloc(size_bytes), size_bytes) : none();
 }
 
 EXPORT void *pvalloc(size_t size_bytes);
 EXPORT void *pvalloc(size_t size_bytes) {
     const struct real *table = real();
-    return table != NULL ? counted(table->pvalloc(size_bytes), size_bytes) : none();
+    return table != NULL ? COUNTED(table->pvalloc(size_bytes), size_bytes) : none();
 }
 
 EXPORT size_t malloc_usable_size(void *block);

@@ -11,6 +11,7 @@
 #include "real.h"
 
 #include "../track.h"
+#include "../unwind/unwind.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -45,9 +46,9 @@ static NO_INLINE void resolve(struct operator_ *self, const void *caller) {
     __atomic_store_n(&self->function, (void (*)(void))(uintptr_t)found, __ATOMIC_RELEASE);
 }
 
-static void *traced(void *block, size_t size_bytes) {
+static void *traced(void *block, size_t size_bytes, const struct caller *caller) {
     if (block != NULL)
-        track_allocated_once(block, size_bytes);
+        track_allocated_once(block, size_bytes, caller);
     return block;
 }
 
@@ -71,7 +72,7 @@ static void *traced(void *block, size_t size_bytes) {
         void *(*function) parameters = (void *(*)parameters)self.function;                                     \
         if (__builtin_expect(self.traced == 0, 1))                                                             \
             return function arguments;                                                                         \
-        return traced(function arguments, size_bytes);                                                         \
+        return traced(function arguments, size_bytes, &CALLER_HERE);                                           \
     }
 
 #define OPERATOR_DELETE(symbol, parameters, arguments)                                                         \

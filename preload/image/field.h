@@ -20,15 +20,15 @@ static inline field field_canonical(field a) {
     return a >= FIELD_PRIME ? a - FIELD_PRIME : a;
 }
 
-/* a * b + c for folded a, b < p and c < 2^97, folded. Schoolbook, with a = a1 2^64 + a0: a1 <= 2^63, equal
- * only where a0 = 0, so the cross products sum to less than 2^128 and 2 a1 b1 to less than 2^127. The cross
- * sum's upper 65 bits weigh 2^127 = 1. */
+/* a * b + c for folded a, b < 2^126 and c < 2^97, folded. Schoolbook, with a = a1 2^64 + a0 and a1 <= 2^63:
+ * the cross products sum to less than 2^128, the upper half of the product (from bit 127) to at most
+ * 2^126, so all sums below stay under 2^128. */
 static inline field field_multiply_add(field a, field b, field c) {
     uint64_t a0 = (uint64_t)a, a1 = (uint64_t)(a >> 64), b0 = (uint64_t)b, b1 = (uint64_t)(b >> 64);
-    field low = (field)a0 * b0, cross = (field)a0 * b1 + (field)a1 * b0, high = (field)a1 * b1;
-    field sum = field_fold(low) + ((cross & (UINT64_MAX >> 1)) << 64); /* <= 2^128 - 2^64 */
-    sum = field_fold(sum) + (cross >> 63) + c;                       /* < 2^127 + 2^98 */
-    return field_fold(field_fold(sum) + 2 * high);
+    field cross = (field)a0 * b1 + (field)a1 * b0, lowest = (field)a0 * b0;
+    field low = lowest + (cross << 64);
+    field high = (field)a1 * b1 + (cross >> 64) + (low < lowest);
+    return field_fold((low & FIELD_PRIME) + (high << 1 | low >> 127) + c);
 }
 
 #endif

@@ -299,7 +299,7 @@ static bool hash_key(struct ht_header *draft) {
         draft->hash_key[0] = draft->created_realtime_ns * 0x9E3779B97F4A7C15u;
         draft->hash_key[1] = draft->created_monotonic_ns * 0xD6E8FEB86659FD93u + draft->pid;
     }
-    draft->hash_key[1] &= UINT64_MAX >> 1; /* below 2^127 */
+    draft->hash_key[1] &= UINT64_MAX >> 2; /* below 2^126, as field_multiply_add needs it */
     return true;
 }
 

@@ -101,9 +101,11 @@ static uint32_t record(const struct trace *trace, const struct key *key) {
 static void own_frames(struct trace *trace, uint32_t id) {
     for (uint32_t i = trace->count; i != 0 && trace->frames[i - 1].owner == 0; i--)
         trace->frames[i - 1].owner = id;
+    if (trace->count != 0)
+        trace->frames[trace->count - 1].id = id;
 }
 
-uint32_t stacks_intern(struct trace *trace) {
+static uint32_t find_or_record(struct trace *trace) {
     struct key key = key_of(trace_hash(trace));
     uint64_t hash = key.low ^ key.high;
     uint32_t id = index_find(&by_hash, hash, same_stack, &key);
@@ -111,6 +113,14 @@ uint32_t stacks_intern(struct trace *trace) {
         uint32_t fresh = record(trace, &key);
         id = fresh != 0 ? index_insert(&by_hash, hash, fresh, same_stack, &key) : 0;
     }
+    return id;
+}
+
+uint32_t stacks_intern(struct trace *trace) {
+    uint32_t id = trace->count != 0 ? trace->frames[trace->count - 1].id : 0;
+    if (__builtin_expect(id != 0, 1))
+        return id;
+    id = find_or_record(trace);
     if (id == 0)
         return HT_STACK_OVERFLOW;
     own_frames(trace, id);

@@ -2,7 +2,7 @@
  *
  * Owns:    the STACKS and FRAMES regions.
  * Holds:   one id is one stack: ids are looked up by a 127-bit hash, and two different stacks among 10^7
- *          share it with a probability below 2^-65 (the argument is at struct ht_stack).
+ *          share it with a probability below 2^-64 (the argument is at struct ht_stack).
  *          A published stack never changes; its base was published before it.
  * Threads: any, lock-free.  Signals: safe.  Heap: never. */
 #ifndef HEAPTALLY_STACKS_H

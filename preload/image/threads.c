@@ -72,8 +72,7 @@ static struct thread *new_state(uint32_t slot) {
     if (self->overflow_cell == 0 || self->unattributed_cell == 0)
         return NULL;
     self->cells = arena_map(chunk_count() * sizeof *self->cells);
-    self->pcs = arena_map(THREAD_PCS_MAX * sizeof *self->pcs);
-    if (self->cells == NULL || self->pcs == NULL || !trace_open(&self->trace, options.nframe))
+    if (self->cells == NULL || !unwind_open(&self->stack) || !trace_open(&self->trace, options.nframe))
         return NULL;
     return self;
 }

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../unwind/unwind.h"
 #include "trace.h"
 
 /* An event that interrupted the tracer, to be counted once it is done. */
@@ -31,12 +32,9 @@ struct thread {
     struct deferred deferred[DEFERRED_MAX];
     uintptr_t last_block; /* entered last by this thread */
     uint32_t **cells;  /* stack id -> cell id, in chunks made on first use */
-    uintptr_t *pcs;    /* room for a stack as the unwinder delivers it, newest first */
+    struct call_stack stack;
     struct trace trace;
 };
-
-/* Frames that an unwinder may deliver. */
-#define THREAD_PCS_MAX HT_DEPTH_MAX
 
 /* Finds or makes a slot for the calling thread. Null when there is no room: its events are lost. */
 struct thread *threads_claim(void);

@@ -21,13 +21,14 @@ struct trace_frame {
     uint64_t pc;  /* coded */
     uint32_t salt;
     uint32_t owner;
+    uint32_t id; /* of the stack that ends here, once known; else 0 */
 };
 
 struct trace {
     struct trace_frame *frames;
     uint32_t capacity;
     uint32_t count;
-    uint32_t depth;      /* untruncated; count <= depth */
+    uint32_t depth;      /* untruncated; count <= depth, and the oldest depth - count are not kept */
     uint32_t generation; /* modules_generation for which the frames hold */
 };
 
@@ -37,8 +38,9 @@ extern uintptr_t trace_signal_return;
 /* Prepares an empty trace of at most `capacity` frames. False: no memory. */
 bool trace_open(struct trace *self, uint32_t capacity);
 
-/* Makes `self` the stack pcs[0..count), newest first, of which the newest `capacity` are kept. */
-void trace_set(struct trace *self, const uintptr_t *pcs, uint32_t count);
+/* Makes `self` the stack pcs[0..count), outermost first, of which the newest `capacity` are kept; the
+ * first `shared` are those of the last call for this trace. */
+void trace_set(struct trace *self, const uintptr_t *pcs, uint32_t count, uint32_t shared);
 
 /* The hash of all kept frames; 1 for none. */
 field trace_hash(const struct trace *self);

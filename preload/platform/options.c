@@ -133,8 +133,17 @@ static bool parse_session(const char *value) {
 }
 
 static bool parse_unwinder(const char *value) {
-    options.unwinder = text_equal(value, "gcc") ? UNWINDER_GCC : UNWINDER_LIBUNWIND;
-    return text_equal(value, "gcc") || text_equal(value, "libunwind");
+    static const char *const names[] = {
+#if defined(__x86_64__)
+        [UNWINDER_DEFAULT] = "cfi",
+#endif
+        [UNWINDER_LIBUNWIND] = "libunwind", [UNWINDER_GCC] = "gcc"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i] != NULL && text_equal(value, names[i])) {
+            options.unwinder = (enum unwinder_choice)i;
+            return true;
+        }
+    return false;
 }
 
 static const struct {
@@ -153,7 +162,7 @@ static const struct {
     {"HEAPTALLY_FOLLOW", parse_follow, "0 or 1"},
     {"HEAPTALLY_MEMORY", parse_memory,
      "a number of bytes from 1M to 64G, with or without a suffix K, M or G"},
-    {"HEAPTALLY_UNWINDER", parse_unwinder, "libunwind or gcc"},
+    {"HEAPTALLY_UNWINDER", parse_unwinder, "cfi (on x86-64), libunwind or gcc"},
     {"HEAPTALLY_SESSION", parse_session, "a whole number (heaptally run sets it)"},
 };
 
@@ -173,7 +182,7 @@ static void set_defaults(void) {
     options.follow = true;
     options.memory_bytes = (uint64_t)256 << 20;
     options.session = 0;
-    options.unwinder = UNWINDER_LIBUNWIND;
+    options.unwinder = UNWINDER_DEFAULT;
     parse_out(DEFAULT_OUT);
 }
 

@@ -3,6 +3,7 @@
  * Finds frame descriptions by _dl_find_object (gcc >= 12 with glibc >= 2.35): no lock, no allocation.
  * About 100 ns a frame. Ready before any constructor has run.
  * Threads: any.  Signals: safe.  Heap: never. */
+#define _GNU_SOURCE /* where libunwind's <unwind.h> comes first, it declares _Unwind_Backtrace only so */
 #include "unwind.h"
 
 #include <unwind.h>
@@ -20,10 +21,11 @@ static _Unwind_Reason_Code collect(struct _Unwind_Context *context, void *argume
     return _URC_NO_REASON;
 }
 
-static uint32_t unwind(uintptr_t *pcs, uint32_t capacity) {
-    struct collector to = {pcs, 0, capacity};
+static void walk(struct call_stack *stack, const struct caller *caller) {
+    struct collector to = {stack->scratch, 0, UNWIND_MAX};
+    (void)caller; /* it starts here, and our own frames are cut off */
     _Unwind_Backtrace(collect, &to);
-    return to.count;
+    unwind_adopt(stack, to.count);
 }
 
 static bool open_always(void) {
@@ -33,4 +35,4 @@ static bool open_always(void) {
 static void forget_nothing(void) {
 }
 
-const struct unwinder unwinder_gcc = {"gcc", open_always, unwind, unwind, forget_nothing};
+const struct unwinder unwinder_gcc = {"gcc", open_always, walk, walk, forget_nothing};

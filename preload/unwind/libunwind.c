@@ -59,12 +59,14 @@ static bool open_library(void) {
     return all;
 }
 
-/* A tail call: each frame of ours costs 7 ns more. */
-static uint32_t unwind(uintptr_t *pcs, uint32_t capacity) {
-    return (uint32_t)backtrace_((void **)pcs, (int)capacity);
+static void walk(struct call_stack *stack, const struct caller *caller) {
+    (void)caller; /* it starts here, and our own frames are cut off */
+    int count = backtrace_((void **)stack->scratch, (int)UNWIND_MAX);
+    unwind_adopt(stack, count > 0 ? (uint32_t)count : 0);
 }
 
-static uint32_t unwind_afresh(uintptr_t *pcs, uint32_t capacity) {
+static void walk_afresh(struct call_stack *stack, const struct caller *caller) {
+    (void)caller;
     unw_context_t context;
     unw_cursor_t cursor;
     uint32_t count = 0;
@@ -78,13 +80,13 @@ static uint32_t unwind_afresh(uintptr_t *pcs, uint32_t capacity) {
             unw_word_t pc = 0;
             if (get_reg_(&cursor, UNW_REG_IP, &pc) != 0 || pc == 0)
                 break;
-            pcs[count++] = (uintptr_t)pc;
-        } while (count < capacity && step_(&cursor) > 0);
-    return count;
+            stack->scratch[count++] = (uintptr_t)pc;
+        } while (count < UNWIND_MAX && step_(&cursor) > 0);
+    unwind_adopt(stack, count);
 }
 
 static void forget(void) {
     flush_cache_(*local_space, 0, 0);
 }
 
-const struct unwinder unwinder_libunwind = {"libunwind", open_library, unwind, unwind_afresh, forget};
+const struct unwinder unwinder_libunwind = {"libunwind", open_library, walk, walk_afresh, forget};

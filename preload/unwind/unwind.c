@@ -3,47 +3,92 @@
  * Threads: any.  Signals: as the back-end.  Heap: never of its own. */
 #include "unwind.h"
 
+#include "../platform/arena.h"
 #include "../platform/options.h"
 
 #include <errno.h>
-#include <string.h>
+#include <stddef.h>
 
 /* This library's own extent, from the linker. */
 extern const char own_start[] __asm__("__ehdr_start") __attribute__((visibility("hidden")));
 extern const char own_end[] __asm__("etext") __attribute__((visibility("hidden")));
 
-static const struct unwinder *current = &unwinder_gcc; /* (atomic) */
+#if defined(__x86_64__)
+static const struct unwinder *current = &unwinder_cfi; /* (atomic) */
+#else
+static const struct unwinder *current = &unwinder_gcc;
+#endif
 
 static const struct unwinder *in_use(void) {
     return __atomic_load_n(&current, __ATOMIC_ACQUIRE); /* partner: unwind_choose */
 }
 
+static const struct unwinder *chosen(void) {
+    switch (options.unwinder) {
+    case UNWINDER_LIBUNWIND: return &unwinder_libunwind;
+    case UNWINDER_GCC: return &unwinder_gcc;
+    case UNWINDER_DEFAULT: break;
+    }
+#if defined(__x86_64__)
+    return &unwinder_cfi;
+#else
+    return &unwinder_libunwind;
+#endif
+}
+
 void unwind_choose(void) {
-    if (options.unwinder == UNWINDER_LIBUNWIND && unwinder_libunwind.open())
-        __atomic_store_n(&current, &unwinder_libunwind, __ATOMIC_RELEASE);
+    const struct unwinder *unwinder = chosen();
+    if (unwinder->open())
+        __atomic_store_n(&current, unwinder, __ATOMIC_RELEASE);
 }
 
 const char *unwind_name(void) {
     return in_use()->name;
 }
 
-static bool is_own(uintptr_t pc) {
+bool unwind_open(struct call_stack *stack) {
+    stack->pcs = arena_map(2 * UNWIND_MAX * sizeof *stack->pcs);
+    stack->scratch = stack->pcs + UNWIND_MAX;
+    stack->count = stack->shared = 0;
+    stack->cfi = NULL; /* the back-end makes it when it is first used */
+    return stack->pcs != NULL;
+}
+
+bool unwind_is_own(uintptr_t pc) {
     return pc - (uintptr_t)own_start < (uintptr_t)own_end - (uintptr_t)own_start;
 }
 
-uint32_t unwind_stack(uintptr_t *pcs, uint32_t capacity, bool afresh) {
+/* libunwind 1.6.2 delivers return addresses on aarch64 one byte short. */
+static inline uintptr_t return_address(uintptr_t pc) {
+#if defined(__aarch64__)
+    pc = (pc + 3) & ~(uintptr_t)3;
+#endif
+    return pc;
+}
+
+void unwind_adopt(struct call_stack *stack, uint32_t count) {
+    uint32_t own = 0, i = 0;
+    while (own < count && unwind_is_own(stack->scratch[own]))
+        own++;
+    while (count > own && stack->scratch[count - 1] == 0) /* some ends of stack have a return address of 0 */
+        count--;
+    uint32_t kept = count - own, before = stack->count;
+    while (i < kept && i < before && stack->pcs[i] == return_address(stack->scratch[count - 1 - i]))
+        i++;
+    stack->shared = i;
+    for (; i < kept; i++)
+        stack->pcs[i] = return_address(stack->scratch[count - 1 - i]);
+    stack->count = kept;
+}
+
+void unwind_walk(struct call_stack *stack, const struct caller *caller, bool afresh) {
     const struct unwinder *unwinder = in_use();
     int saved = errno;
-    uint32_t count = afresh ? unwinder->unwind_afresh(pcs, capacity) : unwinder->unwind(pcs, capacity);
+    if (afresh)
+        unwinder->walk_afresh(stack, caller);
+    else
+        unwinder->walk(stack, caller);
     errno = saved;
-    count = (int32_t)count > 0 ? count : 0;
-    uint32_t own = 0;
-    while (own < count && is_own(pcs[own]))
-        own++;
-    while (count > own && pcs[count - 1] == 0) /* some ends of stack have a return address of 0 */
-        count--;
-    memmove(pcs, pcs + own, (count - own) * sizeof *pcs);
-    return count - own;
 }
 
 void unwind_forget(void) {

@@ -4,6 +4,7 @@
 
 #include "image/image.h"
 #include "image/stacks.h"
+#include "image/trace.h"
 #include "platform/options.h"
 
 #include <dirent.h>
@@ -88,6 +89,14 @@ int setup_image(void **state) {
     set_options("HEAPTALLY_MEMORY=512M", NULL);
     atexit(remove_image);
     return begin_image() ? 0 : -1;
+}
+
+void set_newest_first(struct trace *trace, const uintptr_t *pcs, uint32_t count) {
+    uintptr_t outermost_first[128];
+    assert_true(count <= 128);
+    for (uint32_t i = 0; i < count; i++)
+        outermost_first[i] = pcs[count - 1 - i];
+    trace_set(trace, outermost_first, count, 0);
 }
 
 bool check_that(bool condition, const char *text, const char *file, int line) {

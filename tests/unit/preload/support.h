@@ -41,6 +41,10 @@ bool begin_image(void);
 /* Runs body in a forked child; how many CHECKs failed there (or -1 when it was killed by a signal). */
 int in_child(void (*body)(void));
 
+/* trace_set with a stack as a debugger prints it, and no word on what it shares with the last. */
+struct trace;
+void set_newest_first(struct trace *trace, const uintptr_t *pcs, uint32_t count);
+
 /* For threads and children: prints and counts. */
 #define CHECK(condition) check_that((condition), #condition, __FILE__, __LINE__)
 bool check_that(bool condition, const char *text, const char *file, int line);

@@ -187,6 +187,9 @@ static void reads_unwinder_and_session(void **state) {
     (void)state;
     accept("HEAPTALLY_UNWINDER=gcc");
     assert_int_equal(options.unwinder, UNWINDER_GCC);
+    char *none[] = {NULL};
+    assert_true(options_read(none, message, sizeof message));
+    assert_int_equal(options.unwinder, UNWINDER_DEFAULT);
     accept("HEAPTALLY_UNWINDER=libunwind");
     assert_int_equal(options.unwinder, UNWINDER_LIBUNWIND);
     refuse("HEAPTALLY_UNWINDER=", "libunwind");

@@ -56,7 +56,7 @@ static void allocate_some(void) {
         uintptr_t pcs[20];
         for (int j = 0; j < 20; j++)
             pcs[j] = (uintptr_t)allocate_some + random_below(&seed, j < 3 ? 20 : 2);
-        trace_set(&self->trace, pcs, 20);
+        set_newest_first(&self->trace, pcs, 20);
         uint32_t cell = threads_cell(self, stacks_intern(&self->trace));
         counters_allocated(self, cell, i);
         if (i % 2 == 0)

@@ -34,7 +34,7 @@ static uint32_t intern(struct trace *trace, const struct walk *walk) {
     uintptr_t newest_first[DEEPEST];
     for (uint32_t i = 0; i < walk->depth; i++)
         newest_first[i] = walk->pcs[walk->depth - 1 - i];
-    trace_set(trace, newest_first, walk->depth);
+    set_newest_first(trace, newest_first, walk->depth);
     return stacks_intern(trace);
 }
 
@@ -141,7 +141,7 @@ static void interns_the_empty_stack(void **state) {
     struct trace trace = {0};
     uint64_t none[1];
     assert_true(trace_open(&trace, 4));
-    trace_set(&trace, NULL, 0);
+    set_newest_first(&trace, NULL, 0);
     uint32_t id = stacks_intern(&trace);
     assert_true(id >= HT_STACK_FIRST);
     assert_int_equal(decode(id, none), 0);
@@ -153,10 +153,10 @@ static void keeps_exact_frames_apart(void **state) {
     struct trace trace = {0};
     const uintptr_t pcs[] = {0x50, 0x777, 0x30};
     assert_true(trace_open(&trace, 4));
-    trace_set(&trace, pcs, 3);
+    set_newest_first(&trace, pcs, 3);
     uint32_t without = stacks_intern(&trace);
     trace_signal_return = 0x777;
-    trace_set(&trace, pcs, 3);
+    set_newest_first(&trace, pcs, 3);
     uint32_t with = stacks_intern(&trace);
     trace_signal_return = 0;
     assert_true(with != without);
