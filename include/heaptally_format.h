@@ -9,7 +9,7 @@
  * All integers are in the byte order and all addresses in the width of the machine that wrote the file
  * (`byte_order`, `pointer_bytes`); a reader refuses what it was not built for. Offsets and sizes are in
  * bytes unless their name says otherwise. Every record type has a fixed size, asserted below; record 0
- * of PCS, STACKS and CELLS is never used, so that an id of 0 means "none".
+ * of a region is never used and all zero, so that an id of 0 means "none" (and string 0 is empty).
  *
  * Fields marked (atomic) change while a program runs. Which one publishes which:
  *   - a stack record is valid when `hash_lo` is not 0: loaded with acquire, it makes the record and its
@@ -76,7 +76,6 @@ struct ht_region {
 /* A loaded ELF object. PCs point to it, so two libraries that lived at one address stay apart. */
 #define HT_MODULE_SEGMENTS 8
 #define HT_BUILD_ID_BYTES 32
-#define HT_NO_MODULE 0xffffffffu
 
 struct ht_segment {
     uint64_t vaddr; /* in the file's own addresses: run-time address - load_bias */
@@ -105,8 +104,8 @@ _Static_assert(sizeof(struct ht_module) == 416, "ht_module is part of the file f
 /* A distinct program counter. For a caller's frame it is the return address: the call is at pc - 1. */
 struct ht_pc {
     uint64_t pc;     /* run-time address */
-    uint32_t module; /* index in MODULES, or HT_NO_MODULE (JIT code, or its module was lost) */
-    uint32_t reserved;
+    uint32_t module; /* index in MODULES, or 0 (JIT code, or its module was lost) */
+    uint32_t salt;   /* how often the address range had been unmapped before */
 };
 _Static_assert(sizeof(struct ht_pc) == 16, "ht_pc is part of the file format");
 
@@ -121,9 +120,9 @@ _Static_assert(sizeof(struct ht_pc) == 16, "ht_pc is part of the file format");
  *
  * The hash is the value of the polynomial with the recorded frames as coefficients, outermost first, at
  * the secret point hash_key modulo the prime 2^127 - 1 (Horner's rule: h = h * key + x, from h = 1), where
- * x = 1 + pc + (salt << 64), salt 0 unless the PC's range was unmapped and used again. Two different
- * stacks of at most n frames meet with probability <= (n + 1) / 2^127 over the choice of the key: for n =
- * 65535 and the 10^14 / 2 pairs of 10^7 stacks, less than 2^-65. A published hash has hash_lo != 0. */
+ * x = 1 + pc + (salt << 64), bit 63 of pc set if the frame is HT_FRAME_EXACT, and salt as in ht_pc. Two different
+ * stacks of at most n frames meet with probability <= (n + 1) / 2^126 over the choice of the key below
+ * 2^126: for n = 65535 and the 10^14 / 2 pairs of 10^7 stacks, less than 2^-64. A published hash has hash_lo != 0. */
 struct ht_stack {
     uint64_t hash_lo; /* (atomic) stored last */
     uint64_t hash_hi;
@@ -188,7 +187,7 @@ enum ht_loss {
     HT_LOSS_NO_FILE = 6,       /* 1: there is no file, only memory: nobody can read it from outside */
     HT_LOSS_MODULES = 7,       /* modules or paths that found no room */
     HT_LOSS_CLIPPED_SIZES = 8, /* blocks over 4 GiB whose size was cut to 4 GiB - 1 when freed */
-    HT_LOSS_FORK = 9,          /* 1: a forked child that could not make its own image stopped tracing */
+    HT_LOSS_FORK = 9,          /* forked children that could not make an image of their own: not traced */
     HT_LOSSES = 16,
 };
 

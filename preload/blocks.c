@@ -1,0 +1,265 @@
+/* blocks.c - see blocks.h.
+ *
+ * Root (address >> 35) -> table (>> 22) -> leaf for 4 MiB of addresses, mapped lazily, with the planes
+ *
+ *   small   4 bytes per 32 bytes, sizes < 512:      tag 1 | size 9 | cell 22     tag: address bit 4
+ *   exact   4 bytes per  8 bytes, sizes < 512:            size 9 | cell 22       instead of small
+ *   medium  8 bytes per 512 bytes, 512 to 8191:     tag 6 | cell 26 | size 32    tag: address bits 3-8
+ *   large   8 bytes per 8 KiB, from 8192:           tag 10 | cell 22 | size 32   tag: address bits 3-12
+ *
+ * Why an entry is never shared: blocks do not overlap, so at most one block of >= 512 bytes starts in an
+ * aligned 512 bytes, and one of >= 8192 in 8 KiB; glibc's chunks are >= 32 bytes apart and their blocks
+ * 16-aligned. Slot and tag together are the address, so what is found is the block asked for: small and
+ * medium cannot both claim one address, since an address has one live block.
+ *
+ * Memory orders: entries are relaxed (blocks.h, Threads). Leaves and tables are published by a releasing
+ * compare-and-swap and loaded with acquire.
+ *
+ * Measured (design notes): 4 bytes of map a block of 24 bytes, 14 % of a heap of mixed sizes, 4 ns a pair.
+ *
+ * Owns:    the table.
+ * Threads: any, lock-free.  Signals: safe.  Heap: never. */
+#include "blocks.h"
+
+#include "platform/arena.h"
+#include "platform/sys.h"
+
+#include <stddef.h>
+
+#define LEAF_BITS   22u
+#define TABLE_BITS  13u
+#define ROOT_BITS   13u
+#define SMALL_LIMIT 512u
+#define LARGE_LIMIT 8192u
+#define CELL_MASK   ((1u << BLOCKS_CELL_BITS) - 1)
+#define SIZE_CUT    UINT32_MAX /* in an entry: the size is in the side list */
+
+struct leaf {
+    uint64_t medium[1u << (LEAF_BITS - 9)];
+    uint64_t large[1u << (LEAF_BITS - 13)];
+    uint32_t small[]; /* 1 << (LEAF_BITS - small_shift) */
+};
+
+struct table {
+    struct leaf *leaves[1u << TABLE_BITS];
+};
+
+static struct table *root[1u << ROOT_BITS];
+static uint32_t small_shift = 5;
+
+void blocks_exact(void) {
+    small_shift = 3;
+}
+
+/* ---- sizes from 4 GiB - 1 on ---- */
+
+#define HUGE_MAX 256u
+
+static struct {
+    uintptr_t address; /* (atomic) 0: free */
+    uint64_t size_bytes;
+} huge[HUGE_MAX];
+static uint64_t clipped;
+
+static void put_huge(uintptr_t address, uint64_t size_bytes) {
+    for (uint32_t i = 0; i < HUGE_MAX; i++) {
+        uintptr_t none = 0;
+        if (__atomic_compare_exchange_n(&huge[i].address, &none, address, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED)) {
+            huge[i].size_bytes = size_bytes;
+            return;
+        }
+    }
+    __atomic_fetch_add(&clipped, 1, __ATOMIC_RELAXED);
+}
+
+static uint64_t huge_size(uintptr_t address, bool remove) {
+    for (uint32_t i = 0; i < HUGE_MAX; i++)
+        if (__atomic_load_n(&huge[i].address, __ATOMIC_RELAXED) == address) {
+            uint64_t size_bytes = huge[i].size_bytes;
+            if (remove)
+                __atomic_store_n(&huge[i].address, 0, __ATOMIC_RELEASE);
+            return size_bytes;
+        }
+    return SIZE_CUT;
+}
+
+uint64_t blocks_clipped(void) {
+    return __atomic_load_n(&clipped, __ATOMIC_RELAXED);
+}
+
+/* ---- leaves ---- */
+
+static size_t leaf_bytes(void) {
+    return sizeof(struct leaf) + (sizeof(uint32_t) << (LEAF_BITS - small_shift));
+}
+
+/* Publishes `fresh` in an empty place, or takes what another thread has put there. */
+static void *publish(void **place, void *fresh, size_t bytes) {
+    void *present = NULL;
+    if (fresh == NULL || __atomic_compare_exchange_n(place, &present, fresh, false, __ATOMIC_ACQ_REL,
+                                                     __ATOMIC_ACQUIRE))
+        return fresh;
+    sys_unmap(fresh, bytes);
+    return present;
+}
+
+static struct table **table_place(uintptr_t address) {
+    return &root[(address >> (LEAF_BITS + TABLE_BITS)) & ((1u << ROOT_BITS) - 1)];
+}
+
+static struct leaf **leaf_place(struct table *table, uintptr_t address) {
+    return &table->leaves[(address >> LEAF_BITS) & ((1u << TABLE_BITS) - 1)];
+}
+
+static struct leaf *find_leaf(uintptr_t address) {
+    struct table *table = __atomic_load_n(table_place(address), __ATOMIC_ACQUIRE);
+    return table != NULL ? __atomic_load_n(leaf_place(table, address), __ATOMIC_ACQUIRE) : NULL;
+}
+
+static __attribute__((noinline)) struct leaf *make_leaf(uintptr_t address) {
+    if (address >> (LEAF_BITS + TABLE_BITS + ROOT_BITS) != 0)
+        return NULL;
+    struct table *table = __atomic_load_n(table_place(address), __ATOMIC_ACQUIRE);
+    if (table == NULL)
+        table = publish((void **)table_place(address), arena_map(sizeof *table), sizeof *table);
+    if (table == NULL)
+        return NULL;
+    return publish((void **)leaf_place(table, address), arena_map(leaf_bytes()), leaf_bytes());
+}
+
+/* ---- entries ---- */
+
+static uintptr_t offset_of(uintptr_t address) {
+    return address & ((1u << LEAF_BITS) - 1);
+}
+
+static uint32_t *small_at(struct leaf *leaf, uintptr_t address) {
+    return &leaf->small[offset_of(address) >> small_shift];
+}
+
+static uint64_t *medium_at(struct leaf *leaf, uintptr_t address) {
+    return &leaf->medium[offset_of(address) >> 9];
+}
+
+static uint64_t *large_at(struct leaf *leaf, uintptr_t address) {
+    return &leaf->large[offset_of(address) >> 13];
+}
+
+/* With exact slots the slot alone is the address. */
+static uint32_t small_tag(uintptr_t address) {
+    return small_shift == 5 ? (uint32_t)(address >> 4 & 1) : 0;
+}
+
+static uint64_t medium_tag(uintptr_t address) {
+    return address >> 3 & 0x3f;
+}
+
+static uint64_t large_tag(uintptr_t address) {
+    return address >> 3 & 0x3ff;
+}
+
+static struct block small_block(uint32_t entry) {
+    return (struct block){entry >> BLOCKS_CELL_BITS & (SMALL_LIMIT - 1), entry & CELL_MASK};
+}
+
+static struct block wide_block(uint64_t entry, uintptr_t address, bool remove) {
+    uint64_t size_bytes = (uint32_t)entry;
+    if (size_bytes == SIZE_CUT)
+        size_bytes = huge_size(address, remove);
+    return (struct block){size_bytes, (uint32_t)(entry >> 32) & CELL_MASK};
+}
+
+/* ---- put ---- */
+
+static enum blocks_put put_small(struct leaf *leaf, uintptr_t address, struct block block,
+                                 struct block *old) {
+    uint32_t *entry = small_at(leaf, address), before = __atomic_load_n(entry, __ATOMIC_RELAXED);
+    uint32_t now = small_tag(address) << 31 | (uint32_t)block.size_bytes << BLOCKS_CELL_BITS | block.cell;
+    __atomic_store_n(entry, now, __ATOMIC_RELAXED);
+    *old = small_block(before);
+    return before != 0 ? BLOCKS_REPLACED : BLOCKS_PUT;
+}
+
+static enum blocks_put put_wide(uint64_t *entry, uint64_t tag, uintptr_t address, struct block block,
+                                struct block *old) {
+    uint64_t before = __atomic_load_n(entry, __ATOMIC_RELAXED);
+    uint64_t size = block.size_bytes;
+    if (before != 0)
+        *old = wide_block(before, address, true);
+    if (size >= SIZE_CUT) {
+        put_huge(address, size);
+        size = SIZE_CUT;
+    }
+    __atomic_store_n(entry, tag | (uint64_t)block.cell << 32 | size, __ATOMIC_RELAXED);
+    return before != 0 ? BLOCKS_REPLACED : BLOCKS_PUT;
+}
+
+enum blocks_put blocks_put(uintptr_t address, struct block block, struct block *old) {
+    struct leaf *leaf = find_leaf(address);
+    if (__builtin_expect(leaf == NULL, 0) && (leaf = make_leaf(address)) == NULL)
+        return BLOCKS_FULL;
+    if (__builtin_expect(block.size_bytes < SMALL_LIMIT, 1))
+        return put_small(leaf, address, block, old);
+    if (block.size_bytes < LARGE_LIMIT)
+        return put_wide(medium_at(leaf, address), medium_tag(address) << 58, address, block, old);
+    return put_wide(large_at(leaf, address), large_tag(address) << 54, address, block, old);
+}
+
+/* ---- find and remove ---- */
+
+static struct block find_wide(struct leaf *leaf, uintptr_t address, bool remove) {
+    uint64_t *entry = medium_at(leaf, address), now = __atomic_load_n(entry, __ATOMIC_RELAXED);
+    if (now == 0 || now >> 58 != medium_tag(address)) {
+        entry = large_at(leaf, address);
+        now = __atomic_load_n(entry, __ATOMIC_RELAXED);
+        if (now == 0 || now >> 54 != large_tag(address))
+            return (struct block){0, 0};
+    }
+    struct block block = wide_block(now, address, remove);
+    if (remove)
+        __atomic_store_n(entry, 0, __ATOMIC_RELAXED);
+    return block;
+}
+
+static struct block find(uintptr_t address, bool remove) {
+    struct leaf *leaf = find_leaf(address);
+    if (leaf == NULL || address >> (LEAF_BITS + TABLE_BITS + ROOT_BITS) != 0)
+        return (struct block){0, 0};
+    uint32_t *entry = small_at(leaf, address), now = __atomic_load_n(entry, __ATOMIC_RELAXED);
+    bool aligned = (address & ((small_shift == 5 ? 16u : 8u) - 1)) == 0;
+    if (now == 0 || !aligned || (small_shift == 5 && now >> 31 != small_tag(address)))
+        return aligned ? find_wide(leaf, address, remove) : (struct block){0, 0};
+    if (remove)
+        __atomic_store_n(entry, 0, __ATOMIC_RELAXED);
+    return small_block(now);
+}
+
+struct block blocks_remove(uintptr_t address) {
+    return find(address, true);
+}
+
+bool blocks_known(uintptr_t address) {
+    return find(address, false).cell != 0;
+}
+
+/* ---- all ---- */
+
+static void visit_leaf(const struct leaf *leaf, uintptr_t base, void (*visit)(struct block)) {
+    for (uint32_t i = 0; i < 1u << (LEAF_BITS - small_shift); i++)
+        if (leaf->small[i] != 0)
+            visit(small_block(leaf->small[i]));
+    for (uintptr_t i = 0; i < 1u << (LEAF_BITS - 9); i++)
+        if (leaf->medium[i] != 0)
+            visit(wide_block(leaf->medium[i], base + (i << 9) + (leaf->medium[i] >> 58 << 3), false));
+    for (uintptr_t i = 0; i < 1u << (LEAF_BITS - 13); i++)
+        if (leaf->large[i] != 0)
+            visit(wide_block(leaf->large[i], base + (i << 13) + (leaf->large[i] >> 54 << 3), false));
+}
+
+void blocks_each(void (*visit)(struct block block)) {
+    for (uintptr_t r = 0; r < 1u << ROOT_BITS; r++)
+        for (uintptr_t t = 0; root[r] != NULL && t < 1u << TABLE_BITS; t++)
+            if (root[r]->leaves[t] != NULL)
+                visit_leaf(root[r]->leaves[t], (r << TABLE_BITS | t) << LEAF_BITS, visit);
+}

@@ -1,0 +1,384 @@
+/* image.c - see image.h; tables.md of the design calls it "the table is the file".
+ * Owns:    the mapping, the file's name.
+ * Holds:   committed_bytes of a region only grow; record r is touchable iff its end is within them.
+ * Threads: any, lock-free (compare-and-swap on committed_bytes and used_records).
+ * Signals: safe.  Heap: never. */
+#define _GNU_SOURCE
+#include "image.h"
+
+#include "../platform/arena.h"
+#include "../platform/options.h"
+#include "../platform/sys.h"
+#include "../platform/text.h"
+#include "dead_images.h"
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+#define PAGE            ((uint64_t)4096)
+#define REGION_ALIGN    ((uint64_t)65536) /* the largest page size of aarch64 */
+#define COMMIT_MIN      ((uint64_t)16 << 10)
+#define COMMIT_MAX      ((uint64_t)2 << 20)
+#define MEMORY_SMALLEST ((uint64_t)1 << 20)
+#define CELLS_MAX       ((uint64_t)1 << 22) /* what a slot of the block table can name */
+
+struct ht_header *image_header;
+struct ht_module *image_modules;
+char *image_strings;
+struct ht_pc *image_pcs;
+uint32_t *image_frames;
+struct ht_stack *image_stacks;
+struct ht_cell *image_cells;
+struct ht_slot *image_slots;
+
+static char path[HT_PATH_BYTES + 64];
+static uint64_t image_bytes;
+
+const char *image_path(void) {
+    return path;
+}
+
+void image_remove(void) {
+    if (path[0] != '\0')
+        sys_unlink(path);
+    path[0] = '\0';
+}
+
+/* ---- layout ---- */
+
+static uint64_t align_up(uint64_t value, uint64_t to) {
+    return (value + to - 1) & ~(to - 1);
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+/* Capacities from the budget: each region could take its full share, the budget bounds their sum. */
+static uint64_t lay_out(struct ht_header *header, uint64_t budget) {
+    const struct {
+        uint32_t record_bytes;
+        uint64_t capacity_bytes;
+    } plan[HT_REGIONS] = {
+        [HT_REGION_MODULES] = {sizeof(struct ht_module), 4096 * sizeof(struct ht_module)},
+        [HT_REGION_STRINGS] = {1, (uint64_t)1 << 20},
+        [HT_REGION_PCS] = {sizeof(struct ht_pc), budget / 4},
+        [HT_REGION_FRAMES] = {sizeof(uint32_t), budget / 2},
+        [HT_REGION_STACKS] = {sizeof(struct ht_stack), budget / 4},
+        [HT_REGION_CELLS] = {sizeof(struct ht_cell), smaller(budget, CELLS_MAX * sizeof(struct ht_cell))},
+        [HT_REGION_SLOTS] = {sizeof(struct ht_slot), 32768 * sizeof(struct ht_slot)},
+    };
+    uint64_t at = align_up(HT_HEADER_BYTES, REGION_ALIGN);
+    for (int i = 0; i < HT_REGIONS; i++) {
+        struct ht_region *region = &header->regions[i];
+        *region = (struct ht_region){.record_bytes = plan[i].record_bytes,
+                                     .offset = at,
+                                     .capacity_bytes = align_up(plan[i].capacity_bytes, REGION_ALIGN),
+                                     .used_records = 1};
+        at += region->capacity_bytes;
+    }
+    header->budget_bytes = budget;
+    return at;
+}
+
+static void *region_base(enum ht_region_id region) {
+    return (char *)image_header + image_header->regions[region].offset;
+}
+
+static void name_regions(void) {
+    image_modules = region_base(HT_REGION_MODULES);
+    image_strings = region_base(HT_REGION_STRINGS);
+    image_pcs = region_base(HT_REGION_PCS);
+    image_frames = region_base(HT_REGION_FRAMES);
+    image_stacks = region_base(HT_REGION_STACKS);
+    image_cells = region_base(HT_REGION_CELLS);
+    image_slots = region_base(HT_REGION_SLOTS);
+}
+
+/* ---- the file ---- */
+
+/* Ours alone, and nobody else can put links into it. */
+static bool directory_serves(void) {
+    struct stat status;
+    sys_mkdir(options.directory, 0700);
+    if (sys_lstat(options.directory, &status) != 0)
+        return false;
+    return S_ISDIR(status.st_mode) && status.st_uid == sys_user() && (status.st_mode & 022) == 0;
+}
+
+static void name_file(const struct ht_header *header) {
+    struct text text = text_in(path, sizeof path);
+    text_add(&text, options.directory);
+    text_add(&text, "/");
+    text_add_number(&text, header->pid);
+    text_add(&text, ".");
+    text_add_number(&text, header->start_ticks);
+    text_add(&text, ".");
+    text_add_number(&text, header->exec_index);
+    text_add(&text, HT_IMAGE_SUFFIX);
+}
+
+/* Each exec of a process finds its predecessors' names taken, and takes the next. -errno on failure. */
+static int open_file(struct ht_header *header) {
+    if (!directory_serves())
+        return -EACCES;
+    for (header->exec_index = 0; header->exec_index < 100000; header->exec_index++) {
+        name_file(header);
+        int fd = sys_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd != -EEXIST)
+            return fd;
+    }
+    return -EEXIST;
+}
+
+/* A file over RLIMIT_FSIZE would raise SIGXFSZ. */
+static bool file_size_allowed(uint64_t bytes) {
+    struct rlimit limit;
+    return sys_limit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || bytes <= limit.rlim_cur;
+}
+
+static int create_file(struct ht_header *header, uint64_t bytes) {
+    int fd = file_size_allowed(bytes) ? open_file(header) : -EFBIG;
+    if (fd >= 0 && sys_ftruncate(fd, bytes) != 0) {
+        sys_close(fd);
+        sys_unlink(path);
+        fd = -EFBIG;
+    }
+    if (fd < 0)
+        path[0] = '\0';
+    return fd;
+}
+
+/* PROT_NONE, since mlockall(MCL_FUTURE) would fill a writable mapping. */
+static void *map_file(void *address, uint64_t bytes, int fd) {
+    int flags = MAP_SHARED | MAP_NORESERVE | (address != NULL ? MAP_FIXED : 0);
+    return sys_map(address, bytes, PROT_NONE, fd >= 0 ? flags : flags | MAP_ANONYMOUS, fd);
+}
+
+/* ---- committing ---- */
+
+/* Before Linux 5.14: reserve in the file, by its name. */
+static int reserve_by_name(uint64_t offset, uint64_t bytes) {
+    int fd = sys_open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0);
+    if (fd < 0)
+        return fd;
+    int error = sys_fallocate(fd, offset, bytes);
+    sys_close(fd);
+    return error;
+}
+
+/* Makes bytes of the mapping accessible, and sure not to fault. Idempotent. */
+static bool make_accessible(uint64_t offset, uint64_t bytes) {
+    char *at = (char *)image_header + offset;
+    if (sys_protect(at, bytes, PROT_READ | PROT_WRITE) != 0)
+        return false;
+    int error = sys_advise(at, bytes, MADV_POPULATE_WRITE);
+    if (error == -EINVAL)
+        error = path[0] != '\0' ? reserve_by_name(offset, bytes) : 0;
+    return error == 0;
+}
+
+static bool budget_allows(uint64_t more) {
+    uint64_t before = __atomic_fetch_add(&image_header->committed_bytes, more, __ATOMIC_RELAXED);
+    if (before + more <= image_header->budget_bytes)
+        return true;
+    __atomic_fetch_sub(&image_header->committed_bytes, more, __ATOMIC_RELAXED);
+    return false;
+}
+
+/* Makes at least the first `needed` bytes of a region accessible. */
+static bool commit(struct ht_region *region, uint64_t needed) {
+    uint64_t committed = __atomic_load_n(&region->committed_bytes, __ATOMIC_ACQUIRE);
+    while (committed < needed) {
+        uint64_t step = committed < COMMIT_MIN ? COMMIT_MIN : smaller(committed, COMMIT_MAX);
+        uint64_t target = align_up(needed > committed + step ? needed : committed + step, PAGE);
+        target = smaller(target, region->capacity_bytes);
+        if (needed > target || !budget_allows(target - committed))
+            return false;
+        if (!make_accessible(region->offset + committed, target - committed)) {
+            __atomic_fetch_sub(&image_header->committed_bytes, target - committed, __ATOMIC_RELAXED);
+            image_lose(HT_LOSS_COMMIT, 1);
+            return false;
+        }
+        /* acq_rel: partner of the acquire loads here; who sees the new bound may touch up to it */
+        if (!__atomic_compare_exchange_n(&region->committed_bytes, &committed, target, false,
+                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            __atomic_fetch_sub(&image_header->committed_bytes, target - committed, __ATOMIC_RELAXED);
+        else
+            committed = target;
+    }
+    return true;
+}
+
+uint64_t image_take(enum ht_region_id id, uint64_t count) {
+    struct ht_region *region = &image_header->regions[id];
+    uint64_t first = __atomic_load_n(&region->used_records, __ATOMIC_RELAXED);
+    do {
+        if (!commit(region, (first + count) * region->record_bytes))
+            return 0;
+        /* relaxed: a record is published by its own field, not by this count */
+    } while (!__atomic_compare_exchange_n(&region->used_records, &first, first + count, false,
+                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return first;
+}
+
+/* ---- creating ---- */
+
+/* Under RLIMIT_AS the reservation may take an eighth of it, and the tables shrink with it. */
+static uint64_t affordable_budget(void) {
+    struct rlimit limit;
+    uint64_t budget = options.memory_bytes;
+    if (sys_limit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        while (budget > MEMORY_SMALLEST && budget * 3 > limit.rlim_cur / 8)
+            budget /= 2;
+    return budget;
+}
+
+static void fill_header(struct ht_header *header) {
+    process_describe(header);
+    header->version = HT_VERSION;
+    header->header_bytes = HT_HEADER_BYTES;
+    header->byte_order = HT_BYTE_ORDER;
+    header->kind = HT_KIND_IMAGE;
+    header->state = HT_STATE_RUNNING;
+    header->nframe = options.nframe;
+    header->session = options.session;
+}
+
+/* Puts the header of `draft` into a mapping of fd (or of memory), and makes its page accessible. */
+static bool install(void *mapping, const struct ht_header *draft) {
+    image_header = mapping;
+    if (mapping != NULL && make_accessible(0, HT_HEADER_BYTES)) {
+        memcpy(image_header, draft, sizeof *draft);
+        __atomic_thread_fence(__ATOMIC_RELEASE); /* partner: a reader's acquire after it saw the magic */
+        memcpy(image_header->magic, HT_MAGIC, sizeof image_header->magic);
+        sys_advise(image_header, image_bytes, MADV_DONTDUMP);
+        return true;
+    }
+    if (mapping != NULL)
+        sys_unmap(mapping, image_bytes);
+    image_header = NULL;
+    return false;
+}
+
+/* One try with a given budget, in a file if file is true. */
+static bool create_with(struct ht_header *draft, uint64_t budget, bool file) {
+    image_bytes = lay_out(draft, budget);
+    int fd = file ? create_file(draft, image_bytes) : -1;
+    if (file && fd < 0)
+        return false;
+    draft->losses[HT_LOSS_NO_FILE] = file ? 0 : 1;
+    bool done = install(map_file(NULL, image_bytes, fd), draft);
+    if (fd >= 0)
+        sys_close(fd);
+    if (!done)
+        image_remove();
+    return done;
+}
+
+static bool hash_key(struct ht_header *draft) {
+    if (sys_random(draft->hash_key, sizeof draft->hash_key) != 0) {
+        draft->hash_key[0] = draft->created_realtime_ns * 0x9E3779B97F4A7C15u;
+        draft->hash_key[1] = draft->created_monotonic_ns * 0xD6E8FEB86659FD93u + draft->pid;
+    }
+    draft->hash_key[1] &= UINT64_MAX >> 2; /* below 2^126, as field_multiply_add needs it */
+    return true;
+}
+
+bool image_create(void) {
+    static struct ht_header draft;
+    memset(&draft, 0, sizeof draft);
+    fill_header(&draft);
+    hash_key(&draft);
+    for (int file = 1; file >= 0; file--)
+        for (uint64_t budget = affordable_budget(); budget >= MEMORY_SMALLEST; budget /= 4)
+            if (create_with(&draft, budget, file != 0)) {
+                name_regions();
+                arena_meter(&image_header->private_bytes);
+                dead_images_bound(options.directory);
+                return true;
+            }
+    return false;
+}
+
+/* ---- after a fork ---- */
+
+/* Copies the used part of every region from the mapping, which is still the parent's, to a file. */
+static bool copy_regions(const struct ht_header *draft, int fd) {
+    for (int i = 0; i < HT_REGIONS; i++) {
+        const struct ht_region *region = &draft->regions[i];
+        uint64_t bytes = smaller(region->used_records * region->record_bytes, region->committed_bytes);
+        if (sys_write_all(fd, (char *)image_header + region->offset, bytes, (int64_t)region->offset) != 0)
+            return false;
+    }
+    return sys_write_all(fd, draft, sizeof *draft, 0) == 0;
+}
+
+static bool reopen_regions(const struct ht_header *draft) {
+    bool all = make_accessible(0, HT_HEADER_BYTES);
+    for (int i = 0; i < HT_REGIONS; i++)
+        if (draft->regions[i].committed_bytes != 0)
+            all &= make_accessible(draft->regions[i].offset, draft->regions[i].committed_bytes);
+    return all;
+}
+
+/* The header of the child: its own identity, the parent's regions as they are now. */
+static void draft_child(struct ht_header *draft) {
+    memset(draft, 0, sizeof *draft);
+    fill_header(draft);
+    memcpy(draft->magic, HT_MAGIC, sizeof draft->magic);
+    memcpy(draft->hash_key, image_header->hash_key, sizeof draft->hash_key);
+    memcpy(draft->unwinder, image_header->unwinder, sizeof draft->unwinder);
+    draft->budget_bytes = image_header->budget_bytes;
+    draft->private_bytes = image_header->private_bytes;
+    draft->signal = image_header->signal;
+    for (int i = 0; i < HT_REGIONS; i++) {
+        const struct ht_region *from = &image_header->regions[i];
+        draft->regions[i] = *from;
+        /* used before committed: what is used by then is committed by now */
+        draft->regions[i].used_records = __atomic_load_n(&from->used_records, __ATOMIC_ACQUIRE);
+        draft->regions[i].committed_bytes = __atomic_load_n(&from->committed_bytes, __ATOMIC_ACQUIRE);
+        draft->committed_bytes += draft->regions[i].committed_bytes;
+    }
+}
+
+/* Without a file: a memfd serves to copy through; it is never seen by name. */
+static int child_file(struct ht_header *draft) {
+    int fd = create_file(draft, image_bytes);
+    if (fd >= 0)
+        return fd;
+    draft->losses[HT_LOSS_NO_FILE] = 1;
+    fd = sys_memfd();
+    if (fd >= 0 && sys_ftruncate(fd, image_bytes) == 0)
+        return fd;
+    if (fd >= 0)
+        sys_close(fd);
+    return -ENOMEM;
+}
+
+bool image_adopt(void) {
+    static struct ht_header draft;
+    draft_child(&draft);
+    int fd = child_file(&draft);
+    if (fd < 0) {
+        image_lose(HT_LOSS_FORK, 1);
+        return false;
+    }
+    bool done = copy_regions(&draft, fd);
+    if (!done) /* the mapping is still the parent's: let it say what it cannot see */
+        image_lose(HT_LOSS_FORK, 1);
+    done = done && map_file(image_header, image_bytes, fd) != NULL && reopen_regions(&draft);
+    sys_close(fd);
+    if (done)
+        sys_advise(image_header, image_bytes, MADV_DONTDUMP);
+    else
+        image_remove();
+    return done;
+}

@@ -1,0 +1,50 @@
+/* image.h - the live image: one shared mapping of one file, that others read while we write.
+ *
+ * The file is sized once and mapped whole without access; a region is made accessible from its start in
+ * growing steps, each reserved in the file system before it is touched, so that a full disk is a refusal
+ * and not a SIGBUS. No descriptor stays open. Without a file the same mapping is anonymous.
+ *
+ * Holds:   used_records of a region never exceed what is committed.
+ * Threads: any, lock-free, but image_create and image_adopt.  Signals: safe.  Heap: never. */
+#ifndef HEAPTALLY_IMAGE_H
+#define HEAPTALLY_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "heaptally_format.h"
+
+/* Addresses are fixed from image_create on, also across a fork: a child maps its own file over them. */
+extern struct ht_header *image_header;
+extern struct ht_module *image_modules;
+extern char *image_strings;
+extern struct ht_pc *image_pcs;
+extern uint32_t *image_frames;
+extern struct ht_stack *image_stacks;
+extern struct ht_cell *image_cells;
+extern struct ht_slot *image_slots;
+
+/* Creates the image of this process in options.directory and fills in the header. Falls back to smaller
+ * tables when address space is short, and to memory without a file when the directory cannot serve
+ * (HT_LOSS_NO_FILE). False when there is no memory at all: the process cannot be traced. */
+bool image_create(void);
+
+/* In a forked child whose mapping is still its parent's: makes a file of the child's own, copies what is
+ * in use, and maps it in place. False when neither file nor memory could be had: stop tracing. */
+bool image_adopt(void);
+
+/* Reserves `count` consecutive records and returns the first, or 0 when the region, the budget or the
+ * disk is full. Their bytes are 0. */
+uint64_t image_take(enum ht_region_id region, uint64_t count);
+
+/* Names the file, empty without one. Removes it; the mapping stays. */
+const char *image_path(void);
+void image_remove(void);
+
+static inline void image_lose(enum ht_loss loss, uint64_t count) {
+    if (image_header != NULL)
+        __atomic_fetch_add(&image_header->losses[loss], count, __ATOMIC_RELAXED); /* a figure */
+}
+
+#endif

@@ -1,0 +1,134 @@
+/* threads.c - see threads.h.
+ * Owns:    SLOTS, `states`.
+ * Threads: any, lock-free.  Signals: no.  Heap: never. */
+#include "threads.h"
+
+#include "../platform/arena.h"
+#include "../platform/options.h"
+#include "../platform/sys.h"
+#include "counters.h"
+#include "image.h"
+
+#define SLOTS_MAX   32768u
+#define PROBES      8u
+#define CHUNK_BITS  10u
+#define CHUNK_CELLS (1u << CHUNK_BITS)
+
+static struct thread *states[SLOTS_MAX]; /* (atomic) by slot */
+static uint32_t probe_next;              /* (atomic) where the search for dead threads goes on */
+
+static uint32_t slot_bound(void) {
+    uint64_t used =
+        __atomic_load_n(&image_header->regions[HT_REGION_SLOTS].used_records, __ATOMIC_RELAXED);
+    return used < SLOTS_MAX ? (uint32_t)used : SLOTS_MAX;
+}
+
+/* ---- cells ---- */
+
+static uint32_t new_cell(struct thread *self, uint32_t stack) {
+    uint64_t id = image_take(HT_REGION_CELLS, 1);
+    if (id == 0)
+        return 0;
+    struct ht_cell *cell = &image_cells[id];
+    cell->slot = self->slot;
+    cell->peak_sequence = (uint32_t)__atomic_load_n(&image_header->totals.peak_sequence, __ATOMIC_RELAXED);
+    __atomic_store_n(&cell->stack, stack, __ATOMIC_RELEASE); /* partner: readers' acquire */
+    return (uint32_t)id;
+}
+
+static uint32_t *cell_entry(struct thread *self, uint32_t stack) {
+    uint32_t **chunk = &self->cells[stack >> CHUNK_BITS];
+    if (*chunk == NULL)
+        *chunk = arena_take(CHUNK_CELLS * sizeof **chunk);
+    return *chunk != NULL ? &(*chunk)[stack & (CHUNK_CELLS - 1)] : NULL;
+}
+
+uint32_t threads_cell(struct thread *self, uint32_t stack) {
+    uint32_t *entry = cell_entry(self, stack);
+    if (entry == NULL)
+        return self->overflow_cell;
+    if (*entry == 0)
+        *entry = new_cell(self, stack);
+    return *entry != 0 ? *entry : self->overflow_cell;
+}
+
+/* ---- slots ---- */
+
+static uint64_t chunk_count(void) {
+    const struct ht_region *stacks = &image_header->regions[HT_REGION_STACKS];
+    return (stacks->capacity_bytes / stacks->record_bytes >> CHUNK_BITS) + 1;
+}
+
+/* The private state of a slot that has none yet. Null: no memory. */
+static struct thread *new_state(uint32_t slot) {
+    struct thread *self = arena_take(sizeof *self);
+    if (self == NULL)
+        return NULL;
+    self->slot = slot;
+    self->cells = arena_map(chunk_count() * sizeof *self->cells);
+    if (self->cells == NULL || !unwind_open(&self->stack) || !trace_open(&self->trace, options.nframe))
+        return NULL;
+    self->overflow_cell = new_cell(self, HT_STACK_OVERFLOW);
+    self->unattributed_cell = new_cell(self, HT_STACK_UNATTRIBUTED);
+    if (self->overflow_cell == 0 || self->unattributed_cell == 0)
+        return NULL;
+    return self;
+}
+
+static bool try_inherit(uint32_t slot, uint32_t tid) {
+    struct ht_slot *record = &image_slots[slot];
+    uint32_t owner = __atomic_load_n(&record->tid, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&states[slot], __ATOMIC_RELAXED) == NULL)
+        return false;
+    if (owner != 0 && owner != tid && sys_thread_exists(sys_pid(), owner))
+        return false;
+    /* acquire: the dead thread's stores are visible, the kernel ordered its end before our ESRCH */
+    return __atomic_compare_exchange_n(&record->tid, &owner, tid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+/* A slot whose thread is gone, or 0. Looks at a few, each new thread at the next ones. */
+static uint32_t inherit_slot(uint32_t tid) {
+    uint32_t bound = slot_bound();
+    uint32_t probes = bound - 1 < PROBES ? bound - 1 : PROBES;
+    uint32_t start = __atomic_fetch_add(&probe_next, probes, __ATOMIC_RELAXED);
+    for (uint32_t i = 0; i < probes; i++) {
+        uint32_t slot = 1 + (start + i) % (bound - 1);
+        if (try_inherit(slot, tid))
+            return slot;
+    }
+    return 0;
+}
+
+static struct thread *new_slot(uint32_t tid) {
+    if (slot_bound() >= SLOTS_MAX)
+        return NULL;
+    uint64_t slot = image_take(HT_REGION_SLOTS, 1);
+    if (slot == 0 || slot >= SLOTS_MAX)
+        return NULL;
+    __atomic_store_n(&image_slots[slot].tid, tid, __ATOMIC_RELAXED);
+    struct thread *self = new_state((uint32_t)slot);
+    if (self != NULL) {
+        counters_thread_joined();
+        __atomic_store_n(&states[slot], self, __ATOMIC_RELEASE); /* partner: try_inherit and its caller */
+    }
+    return self;
+}
+
+struct thread *threads_claim(void) {
+    uint32_t tid = sys_tid(), slot = inherit_slot(tid);
+    struct thread *self =
+        slot != 0 ? __atomic_load_n(&states[slot], __ATOMIC_ACQUIRE) : new_slot(tid);
+    if (self != NULL)
+        image_slots[self->slot].threads++;
+    return self;
+}
+
+void threads_after_fork(struct thread *self) {
+    for (uint32_t slot = 1; slot < slot_bound(); slot++)
+        image_slots[slot] = (struct ht_slot){.tid = 0};
+    image_header->totals.slots_in_use = self != NULL ? 1 : 0;
+    if (self == NULL)
+        return;
+    image_slots[self->slot].tid = sys_tid();
+    image_slots[self->slot].threads = 1;
+}

@@ -1,0 +1,49 @@
+/* options.h - what the environment asks of the tracer, read once.
+ *
+ * | variable            | value                                             | default                      |
+ * |---------------------|---------------------------------------------------|------------------------------|
+ * | HEAPTALLY_DIR       | directory for live images                         | /dev/shm/heaptally-UID       |
+ * | HEAPTALLY_OUT       | snapshot name: %e %p %n %l %%                     | heaptally.%e.%p.%n.hts       |
+ * | HEAPTALLY_NFRAME    | frames kept per stack, 1 to 65535                 | 128                          |
+ * | HEAPTALLY_SIGNAL    | signal name or number; 0 or none: no signal       | SIGUSR2                      |
+ * | HEAPTALLY_OVERWRITE | 1: replace existing files                         | 0                            |
+ * | HEAPTALLY_FOLLOW    | 0: trace neither forked nor exec'ed children      | 1                            |
+ * | HEAPTALLY_MEMORY    | bytes of tables, suffix K, M or G; at least 1M    | 256M                         |
+ * | HEAPTALLY_UNWINDER  | cfi (x86-64), libunwind or gcc                    | cfi, or libunwind            |
+ * | HEAPTALLY_SESSION   | number that `heaptally run` gives to its run      | 0                            |
+ *
+ * Threads: call once, before there are others.  Signals: no.  Heap: never. */
+#ifndef HEAPTALLY_OPTIONS_H
+#define HEAPTALLY_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "heaptally_format.h"
+
+enum unwinder_choice { UNWINDER_DEFAULT, UNWINDER_LIBUNWIND, UNWINDER_GCC };
+
+struct options {
+    char directory[HT_PATH_BYTES];
+    bool directory_given;
+    char out[HT_PATH_BYTES]; /* absolute, pattern not expanded */
+    char working_directory[HT_PATH_BYTES];
+    uint32_t nframe;
+    int signal; /* 0: none */
+    bool overwrite;
+    bool follow;
+    uint64_t memory_bytes;
+    uint64_t session;
+    enum unwinder_choice unwinder;
+};
+
+extern struct options options;
+
+/* Reads `environment` (null-terminated, "NAME=VALUE") into `options`. Returns true, or false after
+ * writing which variable is malformed and what it may be, a NUL-terminated line, to `message`. */
+bool options_read(char *const *environment, char *message, uint32_t message_bytes);
+
+/* Takes the library `own_name` (any path that ends so) out of LD_PRELOAD in `environment`, in place. */
+void options_unfollow(char *const *environment, const char *own_name);
+
+#endif

@@ -1,0 +1,33 @@
+/* triggers.c - see triggers.h.
+ * Threads: the constructor; the handler in any.  Signals: safe.  Heap: never. */
+#define _GNU_SOURCE
+#include "triggers.h"
+
+#include "image/image.h"
+#include "image/snapshot.h"
+#include "image/trace.h"
+#include "platform/options.h"
+#include "platform/sys.h"
+#include "track.h"
+
+#include <signal.h>
+#include <stddef.h>
+
+static void take(int number) {
+    (void)number;
+    if (track_ready())
+        snapshot_take(HT_TRIGGER_SIGNAL, "");
+}
+
+void triggers_install_signal(void) {
+    struct sigaction now, ours = {.sa_handler = take, .sa_flags = SA_RESTART | SA_ONSTACK};
+    if (options.signal == 0 || sigaction(options.signal, NULL, &now) != 0)
+        return;
+    if ((now.sa_flags & SA_SIGINFO) != 0 || now.sa_handler != SIG_DFL)
+        return;
+    sigemptyset(&ours.sa_mask);
+    if (sigaction(options.signal, &ours, NULL) != 0)
+        return;
+    image_header->signal = (uint64_t)options.signal;
+    sys_signal_restorer(options.signal, &trace_signal_return);
+}

@@ -1,0 +1,388 @@
+/* cfi_row.c - see cfi_row.h. Everything read lies in a loaded object's read-only segments, whose format
+ * the linker vouches for; lengths are still checked, since a wrong one would be read in the program.
+ * Owns:    nothing.
+ * Threads: any.  Signals: safe.  Heap: never. */
+#define _GNU_SOURCE
+#include "cfi_row.h"
+
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+/* DWARF register numbers, System V ABI AMD64, figure 3.36. */
+enum { REGISTER_BP = 6, REGISTER_SP = 7, REGISTER_RA = 16 };
+
+static const struct cfi_row other_row = {.kind = CFI_OTHER};
+static const struct cfi_row guess_row = {CFI_GUESS, CFI_BP_CFA, -16, 16};
+
+/* ---- reading ---- */
+
+struct bytes {
+    const uint8_t *at, *end;
+    bool bad;
+};
+
+static bool take(struct bytes *from, void *to, size_t count) {
+    if ((size_t)(from->end - from->at) < count) {
+        from->bad = true;
+        from->at = from->end;
+        memset(to, 0, count);
+        return false;
+    }
+    memcpy(to, from->at, count);
+    from->at += count;
+    return true;
+}
+
+static uint8_t take_byte(struct bytes *from) {
+    uint8_t value;
+    take(from, &value, 1);
+    return value;
+}
+
+static uint64_t take_uleb(struct bytes *from) {
+    uint64_t value = 0;
+    for (unsigned shift = 0;; shift += 7) {
+        uint8_t byte = take_byte(from);
+        if (shift < 64)
+            value |= (uint64_t)(byte & 0x7f) << shift;
+        if ((byte & 0x80) == 0)
+            return value;
+    }
+}
+
+static int64_t take_sleb(struct bytes *from) {
+    uint64_t value = 0;
+    for (unsigned shift = 0;;) {
+        uint8_t byte = take_byte(from);
+        if (shift < 64)
+            value |= (uint64_t)(byte & 0x7f) << shift;
+        shift += 7;
+        if ((byte & 0x80) != 0)
+            continue;
+        if (shift < 64 && (byte & 0x40) != 0)
+            value |= UINT64_MAX << shift;
+        return (int64_t)value;
+    }
+}
+
+static void skip(struct bytes *from, uint64_t count) {
+    if (count > (uint64_t)(from->end - from->at)) {
+        from->bad = true;
+        count = (uint64_t)(from->end - from->at);
+    }
+    from->at += count;
+}
+
+/* The size and sign of DW_EH_PE_* formats (LSB 5.0 Core, 10.5.1). */
+static uint64_t take_format(struct bytes *from, uint8_t format) {
+    union {
+        uint64_t u64;
+        uint32_t u32;
+        int32_t s32;
+        uint16_t u16;
+        int16_t s16;
+    } value = {0};
+    switch (format & 0xf) {
+    case 0x0: case 0x4: case 0xc: take(from, &value.u64, 8); return value.u64;
+    case 0x1: return take_uleb(from);
+    case 0x9: return (uint64_t)take_sleb(from);
+    case 0x2: take(from, &value.u16, 2); return value.u16;
+    case 0x3: take(from, &value.u32, 4); return value.u32;
+    case 0xa: take(from, &value.s16, 2); return (uint64_t)(int64_t)value.s16;
+    case 0xb: take(from, &value.s32, 4); return (uint64_t)(int64_t)value.s32;
+    default: from->bad = true; return 0;
+    }
+}
+
+/* An encoded pointer; of the applications, absolute and pc-relative are all that .eh_frame uses. */
+static uint64_t take_pointer(struct bytes *from, uint8_t encoding) {
+    uint64_t here = (uint64_t)(uintptr_t)from->at;
+    if (encoding == 0xff) /* DW_EH_PE_omit */
+        return 0;
+    uint64_t value = take_format(from, encoding);
+    switch (encoding & 0x70) {
+    case 0x00: return value;
+    case 0x10: return value + here;
+    default: from->bad = true; return 0;
+    }
+}
+
+/* ---- the state of the call frame machine, for the registers that matter ---- */
+
+enum rule { RULE_KEPT, RULE_CFA, RULE_FRAME, RULE_UNDEFINED, RULE_OTHER };
+
+struct place {
+    enum rule rule;
+    int64_t offset;
+};
+
+struct state {
+    enum { CFA_REGISTER, CFA_SAVED, CFA_OTHER } cfa;
+    uint64_t cfa_register;
+    int64_t cfa_offset;
+    struct place bp, ra;
+};
+
+struct machine {
+    struct state now, initial, saved[16];
+    unsigned depth;
+    uint64_t location, target; /* addresses */
+    uint64_t code_align;
+    int64_t data_align;
+    uint8_t encoding;
+};
+
+static void set_rule(struct state *state, uint64_t reg, enum rule rule, int64_t offset) {
+    if (reg == REGISTER_BP)
+        state->bp = (struct place){rule, offset};
+    else if (reg == REGISTER_RA)
+        state->ra = (struct place){rule, offset};
+    else if (reg == REGISTER_SP)
+        state->cfa = CFA_OTHER; /* rsp is then not the CFA */
+}
+
+static void restore_rule(struct machine *machine, uint64_t reg) {
+    if (reg == REGISTER_BP)
+        machine->now.bp = machine->initial.bp;
+    else if (reg == REGISTER_RA)
+        machine->now.ra = machine->initial.ra;
+}
+
+/* DW_OP_breg6 n; with DW_OP_deref behind it if `deref`. */
+static bool is_frame_slot(struct bytes block, bool deref, int64_t *offset) {
+    if (take_byte(&block) != 0x76)
+        return false;
+    *offset = take_sleb(&block);
+    if (deref && take_byte(&block) != 0x06)
+        return false;
+    return !block.bad && block.at == block.end;
+}
+
+static struct bytes take_block(struct bytes *from) {
+    uint64_t count = take_uleb(from);
+    const uint8_t *at = from->at;
+    skip(from, count);
+    return (struct bytes){at, from->at, false};
+}
+
+static void define_cfa_by_expression(struct state *state, struct bytes block) {
+    state->cfa = is_frame_slot(block, true, &state->cfa_offset) ? CFA_SAVED : CFA_OTHER;
+}
+
+static void set_rule_by_expression(struct state *state, uint64_t reg, struct bytes block) {
+    int64_t offset = 0;
+    bool slot = reg == REGISTER_BP && is_frame_slot(block, false, &offset);
+    set_rule(state, reg, slot ? RULE_FRAME : RULE_OTHER, offset);
+}
+
+static void define_cfa(struct state *state, uint64_t reg, int64_t offset) {
+    state->cfa = CFA_REGISTER;
+    state->cfa_register = reg;
+    state->cfa_offset = offset;
+}
+
+static void remember(struct machine *machine, struct bytes *code) {
+    if (machine->depth == sizeof machine->saved / sizeof *machine->saved)
+        code->bad = true;
+    else
+        machine->saved[machine->depth++] = machine->now;
+}
+
+static void recall(struct machine *machine, struct bytes *code) {
+    if (machine->depth == 0)
+        code->bad = true;
+    else
+        machine->now = machine->saved[--machine->depth];
+}
+
+/* One instruction whose opcode takes the whole byte (DWARF 5, table 7.29, and GNU's). */
+static void execute_extended(struct machine *machine, uint8_t opcode, struct bytes *code) {
+    struct state *now = &machine->now;
+    uint64_t reg;
+    switch (opcode) {
+    case 0x00: break;
+    case 0x01: machine->location = take_pointer(code, machine->encoding); break;
+    case 0x02: machine->location += take_byte(code) * machine->code_align; break;
+    case 0x03: machine->location += take_format(code, 0x2) * machine->code_align; break;
+    case 0x04: machine->location += take_format(code, 0x3) * machine->code_align; break;
+    case 0x05: reg = take_uleb(code); set_rule(now, reg, RULE_CFA, (int64_t)take_uleb(code) * machine->data_align); break;
+    case 0x06: restore_rule(machine, take_uleb(code)); break;
+    case 0x07: set_rule(now, take_uleb(code), RULE_UNDEFINED, 0); break;
+    case 0x08: set_rule(now, take_uleb(code), RULE_KEPT, 0); break;
+    case 0x09: reg = take_uleb(code); take_uleb(code); set_rule(now, reg, RULE_OTHER, 0); break;
+    case 0x0a: remember(machine, code); break;
+    case 0x0b: recall(machine, code); break;
+    case 0x0c: reg = take_uleb(code); define_cfa(now, reg, (int64_t)take_uleb(code)); break;
+    case 0x0d: define_cfa(now, take_uleb(code), now->cfa_offset); break;
+    case 0x0e: now->cfa_offset = (int64_t)take_uleb(code); break;
+    case 0x0f: define_cfa_by_expression(now, take_block(code)); break;
+    case 0x10: reg = take_uleb(code); set_rule_by_expression(now, reg, take_block(code)); break;
+    case 0x11: reg = take_uleb(code); set_rule(now, reg, RULE_CFA, take_sleb(code) * machine->data_align); break;
+    case 0x12: reg = take_uleb(code); define_cfa(now, reg, take_sleb(code) * machine->data_align); break;
+    case 0x13: now->cfa_offset = take_sleb(code) * machine->data_align; break;
+    case 0x14: reg = take_uleb(code); take_uleb(code); set_rule(now, reg, RULE_OTHER, 0); break;
+    case 0x15: reg = take_uleb(code); take_sleb(code); set_rule(now, reg, RULE_OTHER, 0); break;
+    case 0x16: reg = take_uleb(code); take_block(code); set_rule(now, reg, RULE_OTHER, 0); break;
+    case 0x2e: take_uleb(code); break; /* DW_CFA_GNU_args_size */
+    case 0x2f: reg = take_uleb(code); set_rule(now, reg, RULE_CFA, -(int64_t)take_uleb(code) * machine->data_align); break;
+    default: code->bad = true; break;
+    }
+}
+
+/* Executes until the location passes the target or the code ends. */
+static bool execute(struct machine *machine, struct bytes code) {
+    while (code.at < code.end && !code.bad && machine->location <= machine->target) {
+        struct state before = machine->now;
+        uint8_t opcode = take_byte(&code), low = opcode & 0x3f;
+        switch (opcode & 0xc0) {
+        case 0x40: machine->location += low * machine->code_align; break;
+        case 0x80: set_rule(&machine->now, low, RULE_CFA, (int64_t)take_uleb(&code) * machine->data_align); break;
+        case 0xc0: restore_rule(machine, low); break;
+        default: execute_extended(machine, opcode, &code); break;
+        }
+        if (machine->location > machine->target)
+            machine->now = before;
+    }
+    return !code.bad;
+}
+
+/* ---- finding the description ---- */
+
+struct description {
+    struct bytes cie_code, fde_code;
+    uint64_t start, end;
+    uint64_t code_align;
+    int64_t data_align;
+    uint8_t encoding;
+    bool signal;
+};
+
+/* Length-prefixed, as CIEs and FDEs are; the 64-bit form is not used in .eh_frame of any linker. */
+static bool entry_at(const uint8_t *at, struct bytes *entry) {
+    uint32_t length;
+    memcpy(&length, at, sizeof length);
+    *entry = (struct bytes){at + 4, at + 4 + length, false};
+    return length != 0 && length != UINT32_MAX;
+}
+
+static bool read_cie(const uint8_t *at, struct description *out) {
+    struct bytes cie;
+    uint32_t id;
+    if (!entry_at(at, &cie) || !take(&cie, &id, 4) || id != 0)
+        return false;
+    uint8_t version = take_byte(&cie);
+    const char *augmentation = (const char *)cie.at;
+    skip(&cie, strnlen(augmentation, (size_t)(cie.end - cie.at)) + 1);
+    out->code_align = take_uleb(&cie);
+    out->data_align = take_sleb(&cie);
+    uint64_t ra = version == 1 ? take_byte(&cie) : take_uleb(&cie);
+    if (ra != REGISTER_RA || (augmentation[0] != 'z' && augmentation[0] != '\0'))
+        return false;
+    if (augmentation[0] == 'z') {
+        struct bytes data = take_block(&cie);
+        for (const char *letter = augmentation + 1; *letter != '\0' && !data.bad; letter++)
+            switch (*letter) {
+            case 'R': out->encoding = take_byte(&data); break;
+            case 'P': take_format(&data, take_byte(&data)); break;
+            case 'L': take_byte(&data); break;
+            case 'S': out->signal = true; break;
+            case 'B': break;
+            default: return false;
+            }
+    }
+    out->cie_code = cie;
+    return !cie.bad;
+}
+
+static bool read_fde(const uint8_t *at, struct description *out) {
+    struct bytes fde;
+    uint32_t cie_offset;
+    if (!entry_at(at, &fde))
+        return false;
+    const uint8_t *cie_base = fde.at;
+    if (!take(&fde, &cie_offset, 4) || cie_offset == 0 || !read_cie(cie_base - cie_offset, out))
+        return false;
+    out->start = take_pointer(&fde, out->encoding);
+    out->end = out->start + take_format(&fde, out->encoding);
+    take_block(&fde); /* the augmentation data: a pointer to the LSDA */
+    out->fde_code = fde;
+    return !fde.bad;
+}
+
+enum search { FOUND, ABSENT, UNREADABLE };
+
+/* .eh_frame_hdr: version 1, table of (start, description) as signed 32-bit offsets from itself. */
+static enum search find_description(uintptr_t pc, struct description *out) {
+    struct dl_find_object object;
+    if (_dl_find_object((void *)pc, &object) != 0 || object.dlfo_eh_frame == NULL)
+        return ABSENT;
+    const uint8_t *header = object.dlfo_eh_frame;
+    struct bytes at = {header + 4, header + 64, false};
+    if (header[0] != 1 || header[3] != 0x3b)
+        return UNREADABLE;
+    take_pointer(&at, header[1]);
+    uint64_t count = take_format(&at, header[2]);
+    const int32_t *table = (const int32_t *)(const void *)at.at; /* pairs */
+    int64_t key = (int64_t)(pc - (uintptr_t)header);
+    if (at.bad || count == 0 || key < table[0])
+        return at.bad ? UNREADABLE : ABSENT;
+    uint64_t low = 0, high = count;
+    while (high - low > 1) {
+        uint64_t middle = low + (high - low) / 2;
+        if (table[2 * middle] <= key)
+            low = middle;
+        else
+            high = middle;
+    }
+    if (!read_fde(header + table[2 * low + 1], out))
+        return UNREADABLE;
+    return pc < out->end ? FOUND : ABSENT;
+}
+
+/* ---- from the machine's state to a row ---- */
+
+static bool fits(int64_t value, int64_t limit) {
+    return value >= -limit && value < limit;
+}
+
+static struct cfi_row row_of(const struct state *state) {
+    struct cfi_row row = {.kind = CFI_OTHER, .cfa_offset = (int32_t)state->cfa_offset};
+    if (state->ra.rule == RULE_UNDEFINED)
+        return (struct cfi_row){.kind = CFI_END};
+    if (state->ra.rule != RULE_CFA || state->ra.offset != -8 || state->bp.rule == RULE_OTHER ||
+        !fits(state->cfa_offset, INT32_MAX) || !fits(state->bp.offset, INT16_MAX))
+        return other_row;
+    if (state->cfa == CFA_SAVED)
+        row.kind = CFI_FROM_SAVED;
+    else if (state->cfa == CFA_REGISTER && state->cfa_register == REGISTER_SP)
+        row.kind = CFI_FROM_SP;
+    else if (state->cfa == CFA_REGISTER && state->cfa_register == REGISTER_BP)
+        row.kind = CFI_FROM_BP;
+    row.bp = state->bp.rule == RULE_CFA ? CFI_BP_CFA : state->bp.rule == RULE_FRAME ? CFI_BP_FRAME : CFI_BP_KEPT;
+    row.bp_offset = (int16_t)state->bp.offset;
+    return row;
+}
+
+struct cfi_row cfi_row_at(uintptr_t pc) {
+    struct description description = {.encoding = 0};
+    switch (find_description(pc, &description)) {
+    case ABSENT: return guess_row;
+    case UNREADABLE: return other_row;
+    case FOUND: break;
+    }
+    if (description.signal)
+        return (struct cfi_row){.kind = CFI_SIGNAL};
+    struct machine machine = {.now = {.cfa = CFA_OTHER},
+                              .target = UINT64_MAX,
+                              .code_align = description.code_align,
+                              .data_align = description.data_align,
+                              .encoding = description.encoding};
+    if (!execute(&machine, description.cie_code))
+        return other_row;
+    machine.initial = machine.now;
+    machine.location = description.start;
+    machine.target = pc;
+    return execute(&machine, description.fde_code) ? row_of(&machine.now) : other_row;
+}

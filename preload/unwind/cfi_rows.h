@@ -1,0 +1,45 @@
+/* cfi_rows.h - a cache of rows by code address.
+ *
+ * Two words an entry, the row and address ^ row, so that a torn pair belongs to no address: readers and
+ * writers need no lock and no order.
+ * Threads: any, lock-free.  Signals: safe.  Heap: never. */
+#ifndef HEAPTALLY_CFI_ROWS_H
+#define HEAPTALLY_CFI_ROWS_H
+
+#include "cfi_row.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#define CFI_ROWS_BITS 15
+
+struct cfi_rows_entry {
+    uint64_t key; /* address ^ row */
+    uint64_t row;
+};
+
+extern struct cfi_rows_entry cfi_rows[1u << CFI_ROWS_BITS];
+
+/* Reads the row and enters it at `place` or beside it. */
+struct cfi_row cfi_rows_fill(uintptr_t pc, size_t place);
+
+/* Drops all rows: code was unmapped. */
+void cfi_rows_forget(void);
+
+static inline bool cfi_rows_at(size_t place, uintptr_t pc, struct cfi_row *row) {
+    uint64_t word = __atomic_load_n(&cfi_rows[place].row, __ATOMIC_RELAXED);
+    memcpy(row, &word, sizeof *row);
+    return (__atomic_load_n(&cfi_rows[place].key, __ATOMIC_RELAXED) ^ word) == pc && word != 0;
+}
+
+/* The row of the code at pc. */
+static inline struct cfi_row cfi_rows_find(uintptr_t pc) {
+    size_t place = (pc * 0x9E3779B97F4A7C15u) >> (64 - CFI_ROWS_BITS);
+    struct cfi_row row;
+    if (__builtin_expect(cfi_rows_at(place, pc, &row), 1) || cfi_rows_at(place ^ 1, pc, &row))
+        return row;
+    return cfi_rows_fill(pc, place);
+}
+
+#endif

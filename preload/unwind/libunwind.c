@@ -1,0 +1,92 @@
+/* libunwind.c - back-end: libunwind's unw_backtrace, 7 ns a frame once it is warm.
+ *
+ * Opened at run time in a scope of its own, for two reasons: Debian's static archive is not
+ * position-independent, and as a dependency of a preloaded library libunwind.so would lay its _Unwind_*
+ * over the program's libgcc_s.
+ *
+ * unw_backtrace (1.6.2) remembers per thread how to step out of a PC and never forgets it, so where a
+ * library took the place of another it is wrong; unw_step asks anew after a flush. It finds modules by
+ * dl_iterate_phdr, which takes the loader's lock. Its caches are per thread (UNW_CACHE_PER_THREAD), so no
+ * lock of its own is held meanwhile.
+ *
+ * Threads: any.  Signals: unw_step blocks them for a moment.  Heap: none seen (mmap).  errno: may change. */
+#include "unwind.h"
+
+#include <dlfcn.h>
+#include <stddef.h>
+
+#define UNW_LOCAL_ONLY
+#include <libunwind.h>
+
+#define NAME_(symbol) #symbol
+#define NAME(symbol)  NAME_(symbol) /* expands libunwind's renaming macros first */
+
+static int (*backtrace_)(void **, int);
+static int (*getcontext_)(unw_context_t *);
+static int (*init_local_)(unw_cursor_t *, unw_context_t *);
+static int (*step_)(unw_cursor_t *);
+static int (*get_reg_)(unw_cursor_t *, unw_regnum_t, unw_word_t *);
+static void (*flush_cache_)(unw_addr_space_t, unw_word_t, unw_word_t);
+static unw_addr_space_t *local_space;
+
+static bool look_up(void *library, const char *name, void *function) {
+    void *found = dlsym(library, name);
+    *(void **)function = found;
+    return found != NULL;
+}
+
+#if defined(__x86_64__)
+#define GETCONTEXT "_Ux86_64_getcontext"
+#else
+#define GETCONTEXT "" /* a macro of libunwind.h there */
+#endif
+
+static bool open_library(void) {
+    void *library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
+    int (*set_policy)(unw_addr_space_t, unw_caching_policy_t);
+    bool all = library != NULL && look_up(library, "unw_backtrace", &backtrace_) &&
+               look_up(library, NAME(unw_init_local), &init_local_) &&
+               look_up(library, NAME(unw_step), &step_) &&
+               look_up(library, NAME(unw_get_reg), &get_reg_) &&
+               look_up(library, NAME(unw_flush_cache), &flush_cache_) &&
+               look_up(library, NAME(unw_local_addr_space), &local_space) &&
+               look_up(library, NAME(unw_set_caching_policy), &set_policy) &&
+               (GETCONTEXT[0] == '\0' || look_up(library, GETCONTEXT, &getcontext_));
+    if (all)
+        set_policy(*local_space, UNW_CACHE_PER_THREAD);
+    else
+        dlerror(); /* the program shall not find our error */
+    return all;
+}
+
+static void walk(struct call_stack *stack, const struct caller *caller) {
+    (void)caller; /* it starts here, and our own frames are cut off */
+    int count = backtrace_((void **)stack->scratch, (int)UNWIND_MAX);
+    unwind_adopt(stack, count > 0 ? (uint32_t)count : 0);
+}
+
+static void walk_afresh(struct call_stack *stack, const struct caller *caller) {
+    (void)caller;
+    unw_context_t context;
+    unw_cursor_t cursor;
+    uint32_t count = 0;
+#if defined(__x86_64__)
+    getcontext_(&context);
+#else
+    unw_getcontext(&context);
+#endif
+    if (init_local_(&cursor, &context) == 0)
+        do {
+            unw_word_t pc = 0;
+            if (get_reg_(&cursor, UNW_REG_IP, &pc) != 0 || pc == 0)
+                break;
+            stack->scratch[count++] = (uintptr_t)pc;
+        } while (count < UNWIND_MAX && step_(&cursor) > 0);
+    unwind_adopt(stack, count);
+}
+
+static void forget(void) {
+    flush_cache_(*local_space, 0, 0);
+}
+
+const struct unwinder unwinder_libunwind = {"libunwind", open_library, walk, walk_afresh, forget};

@@ -1,0 +1,90 @@
+/* unwind.c - see unwind.h.
+ * Owns:    which back-end is in use.
+ * Threads: any.  Signals: as the back-end.  Heap: never of its own. */
+#include "unwind.h"
+
+#include "../platform/arena.h"
+#include "../platform/options.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+/* This library's own extent, from the linker. */
+extern const char own_start[] __asm__("__ehdr_start") __attribute__((visibility("hidden")));
+extern const char own_end[] __asm__("etext") __attribute__((visibility("hidden")));
+
+#if defined(__x86_64__)
+static const struct unwinder *current = &unwinder_cfi; /* (atomic) */
+#else
+static const struct unwinder *current = &unwinder_gcc;
+#endif
+
+static const struct unwinder *in_use(void) {
+    return __atomic_load_n(&current, __ATOMIC_ACQUIRE); /* partner: unwind_choose */
+}
+
+static const struct unwinder *chosen(void) {
+    switch (options.unwinder) {
+    case UNWINDER_LIBUNWIND: return &unwinder_libunwind;
+    case UNWINDER_GCC: return &unwinder_gcc;
+    case UNWINDER_DEFAULT: break;
+    }
+#if defined(__x86_64__)
+    return &unwinder_cfi;
+#else
+    return &unwinder_libunwind;
+#endif
+}
+
+void unwind_choose(void) {
+    const struct unwinder *unwinder = chosen();
+    if (unwinder->open())
+        __atomic_store_n(&current, unwinder, __ATOMIC_RELEASE);
+}
+
+const char *unwind_name(void) {
+    return in_use()->name;
+}
+
+bool unwind_open(struct call_stack *stack) {
+    stack->pcs = arena_map(2 * UNWIND_MAX * sizeof *stack->pcs);
+    stack->scratch = stack->pcs + UNWIND_MAX;
+    stack->count = stack->shared = 0;
+    stack->cfi = NULL; /* the back-end makes it when it is first used */
+    return stack->pcs != NULL;
+}
+
+bool unwind_is_own(uintptr_t pc) {
+    return pc - (uintptr_t)own_start < (uintptr_t)own_end - (uintptr_t)own_start;
+}
+
+void unwind_adopt(struct call_stack *stack, uint32_t count) {
+    uint32_t own = 0, i = 0;
+    while (own < count && unwind_is_own(stack->scratch[own]))
+        own++;
+    while (count > own && stack->scratch[count - 1] == 0) /* some ends of stack have a return address of 0 */
+        count--;
+    uint32_t kept = count - own, before = stack->count;
+    while (i < kept && i < before && stack->pcs[i] == stack->scratch[count - 1 - i])
+        i++;
+    stack->shared = i;
+    for (; i < kept; i++)
+        stack->pcs[i] = stack->scratch[count - 1 - i];
+    stack->count = kept;
+}
+
+void unwind_walk(struct call_stack *stack, const struct caller *caller, bool afresh) {
+    const struct unwinder *unwinder = in_use();
+    int saved = errno;
+    if (afresh)
+        unwinder->walk_afresh(stack, caller);
+    else
+        unwinder->walk(stack, caller);
+    errno = saved;
+}
+
+void unwind_forget(void) {
+    int saved = errno;
+    in_use()->forget();
+    errno = saved;
+}
