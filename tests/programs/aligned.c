@@ -7,13 +7,11 @@
 
 static volatile size_t huge = PTRDIFF_MAX, not_a_power = 48, too_small = 2, too_large = (size_t)1 << 63;
 
-static int is_aligned(const void *p, size_t alignment)
-{
+static int is_aligned(const void *p, size_t alignment) {
     return (uintptr_t)p % alignment == 0;
 }
 
-static void check_posix_memalign(void)
-{
+static void check_posix_memalign(void) {
     void *p = NULL, *untouched = &p;
     CHECK(posix_memalign(&untouched, not_a_power, 10) == EINVAL && untouched == (void *)&p);
     CHECK(posix_memalign(&untouched, too_small, 10) == EINVAL && untouched == (void *)&p);
@@ -27,8 +25,7 @@ static void check_posix_memalign(void)
     free(GONE(p));
 }
 
-static void check_aligned_alloc(void)
-{
+static void check_aligned_alloc(void) {
     for (size_t alignment = 8; alignment <= 1u << 20; alignment *= 2) {
         void *p = GOT(aligned_alloc(alignment, 3 * alignment), 3 * alignment);
         CHECK(is_aligned(p, alignment));
@@ -39,8 +36,7 @@ static void check_aligned_alloc(void)
     CHECK(aligned_alloc(64, huge) == NULL && errno == ENOMEM);
 }
 
-static void check_old_ones(void)
-{
+static void check_old_ones(void) {
     void *rounded = GOT(memalign(not_a_power, 10), 10); /* glibc: the next power of two */
     CHECK(is_aligned(rounded, 64));
     void *small = GOT(memalign(too_small, 11), 11);
@@ -58,8 +54,7 @@ static void check_old_ones(void)
     free(GONE(moved));
 }
 
-int main(void)
-{
+int main(void) {
     check_posix_memalign();
     check_aligned_alloc();
     check_old_ones();

@@ -8,8 +8,7 @@
 
 #if defined ALLOCATOR_JEMALLOC
 #include <jemalloc/jemalloc.h>
-static bool owns(void *block)
-{
+static bool owns(void *block) {
     unsigned arena = ~0u;
     size_t size = sizeof arena;
     return mallctl("arenas.lookup", &arena, &size, &block, sizeof block) == 0 && arena != ~0u;
@@ -17,28 +16,24 @@ static bool owns(void *block)
 static const char *const module = "libjemalloc.so.2";
 #elif defined ALLOCATOR_TCMALLOC
 #include <gperftools/malloc_extension.h>
-static bool owns(void *block)
-{
+static bool owns(void *block) {
     return MallocExtension::instance()->GetOwnership(block) == MallocExtension::kOwned;
 }
 static const char *const module = "libtcmalloc_minimal.so.4";
 #elif defined ALLOCATOR_MIMALLOC
 #include <mimalloc.h>
-static bool owns(void *block)
-{
+static bool owns(void *block) {
     return mi_is_in_heap_region(block);
 }
 static const char *const module = "libmimalloc.so.2";
 #endif
 
-static void *check(void *block)
-{
+static void *check(void *block) {
     CHECK(owns(block));
     return block;
 }
 
-int main()
-{
+int main() {
 #ifndef ALLOCATOR_JEMALLOC /* asked about a foreign address, it crashes: that is an answer too */
     int on_the_stack = 0;
     CHECK(!owns(&on_the_stack));

@@ -1,5 +1,6 @@
 /* asks_snapshots.c - snapshots that the program asks for: by the API with labels, and by raising the signal.
- * Its ledger as it stood is written beside each. Prints what heaptally_snapshot() returned, and errno after it. */
+ * Its ledger as it stood is written beside each. Prints what heaptally_snapshot() returned, and errno after
+ * it. */
 #include "heaptally.h"
 #include "ledger.h"
 
@@ -8,23 +9,20 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static void say(const char *what, int number)
-{
+static void say(const char *what, int number) {
     char text[64];
     int n = snprintf(text, sizeof text, "%s %d\n", what, number);
     CHECK(write(1, text, (size_t)n) == n);
 }
 
-static void take(const char *label, const char *name)
-{
+static void take(const char *label, const char *name) {
     ledger_write_as(name);
     errno = 77;
     say(label, heaptally_snapshot(label));
     say("errno", errno);
 }
 
-int main(void)
-{
+int main(void) {
     void *first = GOT(malloc(1000), 1000);
     if (!heaptally_snapshot) {
         say("untraced", 0);

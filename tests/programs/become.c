@@ -4,8 +4,7 @@
 
 #include <unistd.h>
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     CHECK(argc == 2);
     void *lost = malloc(12345);
     CHECK(lost != NULL);

@@ -6,8 +6,7 @@
 
 static volatile size_t huge = SIZE_MAX;
 
-int main(void)
-{
+int main(void) {
     char *a = GOT(calloc(10, 24), 240);
     for (int i = 0; i < 240; i++)
         CHECK(a[i] == 0);

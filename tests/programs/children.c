@@ -9,8 +9,7 @@
 
 extern char **environ;
 
-static pid_t start(const char *how, char *program)
-{
+static pid_t start(const char *how, char *program) {
     char *arguments[] = {program, NULL};
     pid_t pid = -1;
     if (strcmp(how, "spawn") == 0)
@@ -23,8 +22,7 @@ static pid_t start(const char *how, char *program)
     return pid;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     CHECK(argc == 3);
     void *before = GOT(malloc(10), 10);
     int status = 0;

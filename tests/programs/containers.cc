@@ -1,5 +1,6 @@
 /* containers.cc - the line to blame: what containers allocate belongs to the line that filled them.
- * The test asks for rows without --raw, and for live bytes alone: how a string grows is libstdc++'s affair. */
+ * The test asks for rows without --raw, and for live bytes alone: how a string grows is libstdc++'s affair.
+ */
 #include "ledger.h"
 
 #include <memory>
@@ -13,15 +14,13 @@ struct Node {
     char bytes[200];
 };
 
-template <class T> void note(T *block, size_t size_bytes, int line)
-{
+template <class T> void note(T *block, size_t size_bytes, int line) {
     ledger_enter(block, size_bytes, __FILE__, line);
 }
 
 } // namespace
 
-int main()
-{
+int main() {
     ledger_foreign("libstdc++.so.6");
     static std::vector<double> numbers;
     numbers.reserve(1000), note(numbers.data(), 8000, __LINE__);

@@ -1,12 +1,12 @@
 /* endless.c - makes blocks, says "ready" on its standard output, and works on until it is killed.
- *     endless [idle]     idle: waits instead, so that its ledger ($LEDGER_DIR/<pid>.ready.ledger) stays true */
+ *     endless [idle]     idle: waits instead, so that its ledger ($LEDGER_DIR/<pid>.ready.ledger) stays true
+ */
 #include "ledger.h"
 
 #include <stdint.h>
 #include <unistd.h>
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     (void)argv;
     for (size_t i = 0; i < 500; i++)
         (void)GOT(malloc(1000), 1000);

@@ -6,14 +6,12 @@
 
 #define KEEPS_ERRNO(expression) (errno = 77, (expression), ledger_keep_errno(__LINE__))
 
-static void ledger_keep_errno(int line)
-{
+static void ledger_keep_errno(int line) {
     if (errno != 77)
         ledger_fail("errno is 77 still", __FILE__, line);
 }
 
-int main(void)
-{
+int main(void) {
     void *p = NULL, *q = NULL, *r = NULL;
     KEEPS_ERRNO(p = GOT(malloc(100), 100));
     KEEPS_ERRNO(p = GOT(realloc(GONE(p), 3u << 20), 3u << 20));

@@ -7,22 +7,19 @@
 #include <string.h>
 #include <unistd.h>
 
-static void *exit_from_thread(void *argument)
-{
+static void *exit_from_thread(void *argument) {
     (void)argument;
     exit(5);
 }
 
-static void *outlive_main(void *argument)
-{
+static void *outlive_main(void *argument) {
     pthread_join(*(pthread_t *)argument, NULL);
     void *late = GOT(malloc(64), 64);
     (void)late;
     return NULL; /* the last thread: the process exits with status 0 */
 }
 
-static void run_thread(void *(*body)(void *))
-{
+static void run_thread(void *(*body)(void *)) {
     static pthread_t self, thread;
     self = pthread_self();
     ledger_threads();
@@ -34,8 +31,7 @@ static void run_thread(void *(*body)(void *))
         pause();
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     CHECK(argc == 2);
     const char *way = argv[1];
     void *kept = GOT(malloc(1000), 1000), *gone = GOT(malloc(500), 500);

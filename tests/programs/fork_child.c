@@ -6,15 +6,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void *wait_for_ever(void *argument)
-{
+static void *wait_for_ever(void *argument) {
     for (;;)
         pause();
     return argument;
 }
 
-static void child(void **inherited)
-{
+static void child(void **inherited) {
     ledger_forked();
     free(GONE(inherited[0]));
     void *own = GOT(malloc(5000), 5000);
@@ -24,8 +22,7 @@ static void child(void **inherited)
     exit(7);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     void *inherited[3];
     (void)argv;
     if (argc > 1) {

@@ -4,8 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-int main(void)
-{
+int main(void) {
     void *blocks[4];
     for (int generation = 0; generation < 4; generation++) {
         blocks[generation] = GOT(malloc(1000), 1000);

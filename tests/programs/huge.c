@@ -1,12 +1,12 @@
-/* huge.c - blocks over 4 GiB, never touched: sizes that 32 bits do not hold. Status 77 where the kernel refuses. */
+/* huge.c - blocks over 4 GiB, never touched: sizes that 32 bits do not hold. Status 77 where the kernel
+ * refuses. */
 #include "ledger.h"
 
 #include <sys/mman.h>
 
 static const size_t gib = (size_t)1 << 30;
 
-int main(void)
-{
+int main(void) {
     void *probe = mmap(NULL, 20 * gib, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (probe == MAP_FAILED)
         _Exit(77);

@@ -36,16 +36,14 @@ static struct tally live, allocated, peak;
 static uint64_t frees;
 static int threads, written;
 
-void ledger_fail(const char *condition, const char *file, int line)
-{
+void ledger_fail(const char *condition, const char *file, int line) {
     char text[512];
     int n = snprintf(text, sizeof text, "%s:%d: does not hold: %s\n", file, line, condition);
     (void)!write(2, text, (size_t)n);
     _exit(3);
 }
 
-static struct line *line_of(const char *file, int line)
-{
+static struct line *line_of(const char *file, int line) {
     for (size_t i = 0; i < line_count; i++)
         if (lines[i].line == line && strcmp(lines[i].file, file) == 0)
             return &lines[i];
@@ -54,13 +52,11 @@ static struct line *line_of(const char *file, int line)
     return &lines[line_count++];
 }
 
-static size_t slot_of(uintptr_t address)
-{
+static size_t slot_of(uintptr_t address) {
     return (size_t)((address * UINT64_C(0x9e3779b97f4a7c15)) >> 46) & (BLOCKS - 1);
 }
 
-static struct block *find(uintptr_t address)
-{
+static struct block *find(uintptr_t address) {
     size_t i = slot_of(address);
     for (size_t probes = 0; blocks[i].address != 0 && probes < BLOCKS; probes++, i = (i + 1) & (BLOCKS - 1))
         if (blocks[i].address == address)
@@ -68,29 +64,25 @@ static struct block *find(uintptr_t address)
     return NULL;
 }
 
-static struct block *vacancy(uintptr_t address)
-{
+static struct block *vacancy(uintptr_t address) {
     size_t i = slot_of(address);
     for (size_t probes = 0; blocks[i].address > 1; i = (i + 1) & (BLOCKS - 1))
         CHECK(++probes < BLOCKS);
     return &blocks[i];
 }
 
-static void add(struct tally *tally, size_t size_bytes)
-{
+static void add(struct tally *tally, size_t size_bytes) {
     tally->blocks++;
     tally->bytes += size_bytes;
 }
 
-static void subtract(struct tally *tally, size_t size_bytes)
-{
+static void subtract(struct tally *tally, size_t size_bytes) {
     tally->blocks--;
     tally->bytes -= size_bytes;
 }
 
 /* The peak is the first of the largest values that a free, or the end, has found. */
-static void note_peak(void)
-{
+static void note_peak(void) {
     if (live.bytes <= peak.bytes)
         return;
     peak = live;
@@ -98,8 +90,7 @@ static void note_peak(void)
         lines[i].at_peak = lines[i].live;
 }
 
-void *ledger_enter(void *block, size_t size_bytes, const char *file, int line)
-{
+void *ledger_enter(void *block, size_t size_bytes, const char *file, int line) {
     if (!block)
         ledger_fail("the allocation succeeds", file, line);
     pthread_mutex_lock(&lock);
@@ -115,8 +106,7 @@ void *ledger_enter(void *block, size_t size_bytes, const char *file, int line)
     return block;
 }
 
-void ledger_leave(void *address)
-{
+void ledger_leave(void *address) {
     pthread_mutex_lock(&lock);
     struct block *block = find((uintptr_t)address);
     CHECK(block != NULL);
@@ -128,19 +118,16 @@ void ledger_leave(void *address)
     pthread_mutex_unlock(&lock);
 }
 
-void ledger_foreign(const char *module)
-{
+void ledger_foreign(const char *module) {
     CHECK(foreign_count < FOREIGN);
     foreign[foreign_count++] = module;
 }
 
-void ledger_threads(void)
-{
+void ledger_threads(void) {
     threads = 1;
 }
 
-void ledger_forked(void)
-{
+void ledger_forked(void) {
     allocated = live;
     peak = (struct tally){0, 0};
     frees = 0;
@@ -151,19 +138,16 @@ void ledger_forked(void)
     written = 0;
 }
 
-static void put(int fd, const char *text, int length)
-{
+static void put(int fd, const char *text, int length) {
     CHECK(length > 0 && write(fd, text, (size_t)length) == length);
 }
 
-static void put_total(int fd, const char *name, uint64_t value)
-{
+static void put_total(int fd, const char *name, uint64_t value) {
     char text[128];
     put(fd, text, snprintf(text, sizeof text, "total %s %llu\n", name, (unsigned long long)value));
 }
 
-static void put_line(int fd, const struct line *line)
-{
+static void put_line(int fd, const struct line *line) {
     char text[512];
     const char *slash = strrchr(line->file, '/');
     const struct tally *tallies[] = {&line->live, &line->allocated, &line->at_peak};
@@ -175,8 +159,7 @@ static void put_line(int fd, const struct line *line)
     put(fd, text, n);
 }
 
-static void put_all(int fd)
-{
+static void put_all(int fd) {
     put_total(fd, "allocations", allocated.blocks);
     put_total(fd, "allocated_bytes", allocated.bytes);
     put_total(fd, "frees", frees);
@@ -194,8 +177,7 @@ static void put_all(int fd)
         put(fd, "threads\n", 8);
 }
 
-static void write_to(const char *suffix)
-{
+static void write_to(const char *suffix) {
     char path[4096];
     const char *directory = getenv("LEDGER_DIR");
     if (!directory)
@@ -208,22 +190,19 @@ static void write_to(const char *suffix)
     CHECK(close(fd) == 0);
 }
 
-void ledger_write(void)
-{
+void ledger_write(void) {
     if (!written)
         write_to("");
     written = 1;
 }
 
-void ledger_write_as(const char *name)
-{
+void ledger_write_as(const char *name) {
     char suffix[64];
     snprintf(suffix, sizeof suffix, ".%s", name);
     write_to(suffix);
 }
 
 /* The last of the program's own destructors; the tracer's come after those of the program. */
-__attribute__((destructor(101))) static void write_at_exit(void)
-{
+__attribute__((destructor(101))) static void write_at_exit(void) {
     ledger_write();
 }

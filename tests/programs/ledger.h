@@ -20,7 +20,7 @@
 #include <stdlib.h>
 
 #define GOT(allocation, size_bytes) ledger_got((allocation), (size_bytes), __FILE__, __LINE__)
-#define GONE(pointer) ledger_gone(pointer)
+#define GONE(pointer)               ledger_gone(pointer)
 
 /* Ends the program with status 3 and a message when `condition` does not hold. */
 #define CHECK(condition) ((condition) ? (void)0 : ledger_fail(#condition, __FILE__, __LINE__))
@@ -41,30 +41,27 @@ void ledger_threads(void);
 void ledger_forked(void);
 /* Writes the ledger now, for programs that end without their destructors; a second call does nothing. */
 void ledger_write(void);
-/* Writes the ledger as it stands to `$LEDGER_DIR/<pid>.<name>.ledger`, to compare with a snapshot made now. */
+/* Writes the ledger as it stands to `$LEDGER_DIR/<pid>.<name>.ledger`, to compare with a snapshot made now.
+ */
 void ledger_write_as(const char *name);
 
 #ifdef __cplusplus
 }
 
-template <class T> T *ledger_got(T *block, size_t size_bytes, const char *file, int line)
-{
+template <class T> T *ledger_got(T *block, size_t size_bytes, const char *file, int line) {
     return static_cast<T *>(ledger_enter(block, size_bytes, file, line));
 }
 
-template <class T> T *ledger_gone(T *block)
-{
+template <class T> T *ledger_gone(T *block) {
     ledger_leave(block);
     return block;
 }
 #else
-static inline void *ledger_got(void *block, size_t size_bytes, const char *file, int line)
-{
+static inline void *ledger_got(void *block, size_t size_bytes, const char *file, int line) {
     return ledger_enter(block, size_bytes, file, line);
 }
 
-static inline void *ledger_gone(void *block)
-{
+static inline void *ledger_gone(void *block) {
     ledger_leave(block);
     return block;
 }

@@ -1,12 +1,11 @@
 /* malloc_free.c - malloc and free of sizes around the borders of the block tables, 0 included. */
 #include "ledger.h"
 
-static const size_t sizes[] = {0,    1,    8,    24,    31,    32,    33,     511,    512,     513,
+static const size_t sizes[] = {0,    1,    8,    24,    31,    32,     33,     511,    512,      513,
                                8191, 8192, 8193, 65535, 65536, 131071, 131072, 131073, 1u << 20, 3u << 20};
 enum { SIZES = sizeof sizes / sizeof *sizes, ROUNDS = 16 };
 
-int main(void)
-{
+int main(void) {
     static void *kept[ROUNDS][SIZES];
     for (int round = 0; round < ROUNDS; round++)
         for (int i = 0; i < SIZES; i++)

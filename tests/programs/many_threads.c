@@ -1,4 +1,5 @@
-/* many_threads.c - 2,000 short threads, one after another in pairs; blocks outlive the threads that made them. */
+/* many_threads.c - 2,000 short threads, one after another in pairs; blocks outlive the threads that made
+ * them. */
 #include "ledger.h"
 
 #include <pthread.h>
@@ -8,8 +9,7 @@ enum { PAIRS = 1000 };
 
 static void *left_behind[2 * PAIRS];
 
-static void *work(void *argument)
-{
+static void *work(void *argument) {
     uintptr_t self = (uintptr_t)argument;
     void *scratch = GOT(malloc(500), 500);
     left_behind[self] = GOT(malloc(32), 32);
@@ -17,8 +17,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-int main(void)
-{
+int main(void) {
     ledger_threads();
     ledger_foreign("ld-linux-x86-64.so.2");
     for (uintptr_t i = 0; i < PAIRS; i++) {

@@ -15,8 +15,7 @@ struct Plain {
 
 constexpr auto page = std::align_val_t(4096);
 
-void expressions()
-{
+void expressions() {
     auto *one = GOT(new int(3), sizeof(int));
     auto *some = GOT(new int[10], 10 * sizeof(int));
     auto *plain = GOT(new Plain, sizeof(Plain));
@@ -32,8 +31,7 @@ void expressions()
     (void)plain, (void)quiet;
 }
 
-void plain_forms()
-{
+void plain_forms() {
     ::operator delete(GONE(GOT(::operator new(21), 21)));
     ::operator delete(GONE(GOT(::operator new(22, std::nothrow), 22)), std::nothrow);
     ::operator delete(GONE(GOT(::operator new(23), 23)), size_t(23));
@@ -42,8 +40,7 @@ void plain_forms()
     ::operator delete[](GONE(GOT(::operator new[](26), 26)), size_t(26));
 }
 
-void aligned_forms()
-{
+void aligned_forms() {
     ::operator delete(GONE(GOT(::operator new(31, page), 31)), page);
     ::operator delete(GONE(GOT(::operator new(32, page, std::nothrow), 32)), page, std::nothrow);
     ::operator delete(GONE(GOT(::operator new(33, page), 33)), size_t(33), page);
@@ -54,8 +51,7 @@ void aligned_forms()
 
 } // namespace
 
-int main()
-{
+int main() {
     ledger_foreign("libstdc++.so.6"); /* its pool for exceptions in an emergency */
     expressions();
     plain_forms();

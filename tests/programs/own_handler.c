@@ -1,25 +1,23 @@
 /* own_handler.c - what becomes of SIGUSR2 in programs that have plans for it.
- *     own_handler early|late|ignore|default|blocked     raises it, prints what happened: "handled", "survived" */
+ *     own_handler early|late|ignore|default|blocked     raises it, prints what happened: "handled",
+ * "survived" */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static void handle(int number)
-{
+static void handle(int number) {
     (void)number;
     (void)!write(1, "handled\n", 8);
 }
 
-static void set(void (*handler)(int))
-{
+static void set(void (*handler)(int)) {
     struct sigaction action = {.sa_handler = handler};
     if (sigaction(SIGUSR2, &action, NULL) != 0)
         _exit(3);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     const char *plan = argc > 1 ? argv[1] : "";
     if (strcmp(plan, "early") == 0)
         set(handle);

@@ -3,8 +3,7 @@
 
 static void *wave[3][100];
 
-static void rise_and_fall(int which, size_t size_bytes)
-{
+static void rise_and_fall(int which, size_t size_bytes) {
     for (int i = 0; i < 100; i++)
         wave[which][i] = GOT(malloc(size_bytes), size_bytes);
     void *top = GOT(malloc(which == 1 ? 50000 : 5), which == 1 ? 50000 : 5);
@@ -13,8 +12,7 @@ static void rise_and_fall(int which, size_t size_bytes)
         free(GONE(wave[which][i]));
 }
 
-int main(void)
-{
+int main(void) {
     void *base = GOT(malloc(1000), 1000);
     rise_and_fall(0, 3000);
     void *more = GOT(calloc(1, 2000), 2000);

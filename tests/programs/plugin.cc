@@ -5,19 +5,19 @@ namespace {
 
 struct Object {
     void *block = std::malloc(PLUGIN_BYTES);
-    ~Object() { std::free(block); }
+    ~Object() {
+        std::free(block);
+    }
 };
 
 Object object;
 
 } // namespace
 
-extern "C" __attribute__((visibility("default"))) void *plugin_block()
-{
+extern "C" __attribute__((visibility("default"))) void *plugin_block() {
     return object.block;
 }
 
-extern "C" __attribute__((visibility("default"))) void *plugin_make()
-{
+extern "C" __attribute__((visibility("default"))) void *plugin_make() {
     return std::malloc(10 + PLUGIN_BYTES);
 }

@@ -8,8 +8,7 @@
 
 static void *survivors[2];
 
-static void load_and_unload(const char *path, void **survivor)
-{
+static void load_and_unload(const char *path, void **survivor) {
     void *library = dlopen(path, RTLD_NOW);
     CHECK(library != NULL);
     void *(*make)(void);
@@ -20,8 +19,7 @@ static void load_and_unload(const char *path, void **survivor)
     CHECK(dlclose(library) == 0);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     CHECK(argc == 3);
     for (int i = 0; i < 2; i++)
         load_and_unload(argv[1 + i], &survivors[i]);

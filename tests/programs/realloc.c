@@ -8,8 +8,7 @@
 
 static volatile size_t huge = PTRDIFF_MAX;
 
-static void *grow_in_place(void)
-{
+static void *grow_in_place(void) {
     char *p = GOT(malloc(2000), 2000);
     char *q = GOT(realloc(GONE(p), 3000), 3000); /* the top of the heap follows it */
     CHECK(q == p);
@@ -18,8 +17,7 @@ static void *grow_in_place(void)
     return q;
 }
 
-static void *grow_elsewhere(void)
-{
+static void *grow_elsewhere(void) {
     char *p = GOT(malloc(100), 100);
     char *fence = GOT(malloc(100), 100);
     memset(p, 7, 100);
@@ -31,8 +29,7 @@ static void *grow_elsewhere(void)
     return q;
 }
 
-static void refuse(char *p)
-{
+static void refuse(char *p) {
     errno = 0;
     CHECK(realloc(p, huge) == NULL && errno == ENOMEM);
     errno = 0;
@@ -42,8 +39,7 @@ static void refuse(char *p)
     CHECK(p[0] == 5);
 }
 
-int main(void)
-{
+int main(void) {
     void *kept[3] = {grow_in_place(), grow_elsewhere(), GOT(realloc(NULL, 40), 40)};
     char *same = GOT(malloc(64), 64);
     same = GOT(realloc(GONE(same), 64), 64);

@@ -1,8 +1,7 @@
 /* recursion.c - allocations at depths far beyond HEAPTALLY_NFRAME, as a recursive parser makes them. */
 #include "ledger.h"
 
-static __attribute__((noinline)) void descend(int depth)
-{
+static __attribute__((noinline)) void descend(int depth) {
     void *leaf = GOT(malloc(16), 16);
     if (depth > 0)
         descend(depth - 1);
@@ -10,8 +9,7 @@ static __attribute__((noinline)) void descend(int depth)
         free(GONE(leaf));
 }
 
-int main(void)
-{
+int main(void) {
     descend(3000);
     return 0;
 }

@@ -18,9 +18,8 @@ namespace {
 
 /* The same documents in every run. Words are as unequal in frequency as in a natural language. */
 class Language {
-public:
-    std::string word()
-    {
+  public:
+    std::string word() {
         uint32_t rank = 1 + 20000 / (1 + next() % 20000);
         std::string text = "w";
         for (; rank > 0; rank /= 21)
@@ -28,13 +27,12 @@ public:
         return text + (rank % 2 ? "ation" : "ing");
     }
 
-    uint32_t next()
-    {
+    uint32_t next() {
         state_ = state_ * 6364136223846793005ull + 1442695040888963407ull;
         return static_cast<uint32_t>(state_ >> 33);
     }
 
-private:
+  private:
     uint64_t state_ = 42;
 };
 
@@ -52,27 +50,27 @@ struct Posting {
 using Postings = std::vector<Posting>;
 
 class Index {
-public:
-    void add(std::shared_ptr<const Document> document)
-    {
+  public:
+    void add(std::shared_ptr<const Document> document) {
         documents_[document->id] = document;
         for (uint32_t i = 0; i < document->words.size(); i++)
             postings_[document->words[i]].push_back({document, i});
     }
 
     /* The ids of the documents that have both words. */
-    std::vector<uint32_t> both(const std::string &first, const std::string &second)
-    {
+    std::vector<uint32_t> both(const std::string &first, const std::string &second) {
         std::vector<uint32_t> left = ids(first), right = ids(second), result;
-        std::set_intersection(left.begin(), left.end(), right.begin(), right.end(), std::back_inserter(result));
+        std::set_intersection(left.begin(), left.end(), right.begin(), right.end(),
+                              std::back_inserter(result));
         return result;
     }
 
-    size_t size() const { return documents_.size(); }
+    size_t size() const {
+        return documents_.size();
+    }
 
-private:
-    std::vector<uint32_t> ids(const std::string &word)
-    {
+  private:
+    std::vector<uint32_t> ids(const std::string &word) {
         std::vector<uint32_t> result;
         for (const Posting &posting : postings_[word])
             if (result.empty() || result.back() != posting.document->id)
@@ -85,16 +83,14 @@ private:
 };
 
 class Engine {
-public:
-    std::string add(int count)
-    {
+  public:
+    std::string add(int count) {
         for (int i = 0; i < count; i++)
             index_.add(make_document());
         return std::to_string(index_.size()) + " documents";
     }
 
-    std::string query(int count)
-    {
+    std::string query(int count) {
         for (int i = 0; i < count; i++) {
             std::string first = language_.word(), second = language_.word();
             remembered_[first + " " + second] = index_.both(first, second);
@@ -102,9 +98,8 @@ public:
         return std::to_string(remembered_.size()) + " answers remembered";
     }
 
-private:
-    std::shared_ptr<const Document> make_document()
-    {
+  private:
+    std::shared_ptr<const Document> make_document() {
         auto document = std::make_shared<Document>();
         document->id = next_id_++;
         document->title = "Document number " + std::to_string(document->id);
@@ -122,8 +117,7 @@ private:
 
 } // namespace
 
-int main()
-{
+int main() {
     Engine engine;
     std::string line, command;
     int count = 0;

@@ -8,15 +8,13 @@
 static void *from_handler[100];
 static volatile sig_atomic_t handled;
 
-static void handle(int number)
-{
+static void handle(int number) {
     (void)number;
     from_handler[handled] = GOT(malloc(70), 70);
     handled = handled + 1;
 }
 
-int main(void)
-{
+int main(void) {
     struct sigaction action = {.sa_handler = handle};
     CHECK(sigaction(SIGALRM, &action, NULL) == 0);
     for (int i = 0; i < 100; i++) {

@@ -1,4 +1,5 @@
-/* static_objects.cc - objects with static storage: made before main, here and in a library, destroyed after it. */
+/* static_objects.cc - objects with static storage: made before main, here and in a library, destroyed after
+ * it. */
 #include "ledger.h"
 
 namespace {
@@ -6,7 +7,9 @@ namespace {
 struct Holder {
     char *block;
     Holder() : block(GOT(new char[1234], 1234)) {}
-    ~Holder() { delete[] GONE(block); }
+    ~Holder() {
+        delete[] GONE(block);
+    }
 };
 
 struct Leaker {
@@ -20,8 +23,7 @@ Leaker leaker;
 
 extern "C" void *plugin_block();
 
-int main()
-{
+int main() {
     ledger_foreign("libstdc++.so.6");
     ledger_foreign("libplugin_linked.so"); /* its own static object: 1000 bytes, see plugin.cc */
     CHECK(plugin_block() != nullptr);

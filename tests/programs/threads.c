@@ -9,8 +9,7 @@ enum { THREADS = 4, BLOCKS_EACH = 2000 };
 static void *blocks[THREADS][BLOCKS_EACH];
 static pthread_barrier_t barrier;
 
-static void *work(void *argument)
-{
+static void *work(void *argument) {
     uintptr_t self = (uintptr_t)argument, other = (self + 1) % THREADS;
     for (size_t i = 0; i < BLOCKS_EACH; i++)
         blocks[self][i] = GOT(malloc(i % 700), i % 700);
@@ -22,8 +21,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-int main(void)
-{
+int main(void) {
     pthread_t ids[THREADS];
     ledger_threads();
     ledger_foreign("ld-linux-x86-64.so.2"); /* thread control blocks and their vectors */

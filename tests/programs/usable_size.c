@@ -4,8 +4,7 @@
 #include <malloc.h>
 #include <string.h>
 
-int main(void)
-{
+int main(void) {
     for (size_t size = 0; size < 4096; size = size * 2 + 1) {
         char *p = GOT(malloc(size), size);
         size_t usable = malloc_usable_size(p);
