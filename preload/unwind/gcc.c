@@ -3,6 +3,7 @@
  * Finds frame descriptions by _dl_find_object (gcc >= 12 with glibc >= 2.35): no lock, no allocation.
  * About 100 ns a frame. Ready before any constructor has run.
  * Threads: any.  Signals: safe.  Heap: never. */
+#define _GNU_SOURCE /* where libunwind's <unwind.h> comes first, it declares _Unwind_Backtrace only so */
 #include "unwind.h"
 
 #include <unwind.h>

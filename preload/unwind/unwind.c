@@ -58,6 +58,14 @@ bool unwind_is_own(uintptr_t pc) {
     return pc - (uintptr_t)own_start < (uintptr_t)own_end - (uintptr_t)own_start;
 }
 
+/* libunwind 1.6.2 delivers return addresses on aarch64 one byte short. */
+static inline uintptr_t return_address(uintptr_t pc) {
+#if defined(__aarch64__)
+    pc = (pc + 3) & ~(uintptr_t)3;
+#endif
+    return pc;
+}
+
 void unwind_adopt(struct call_stack *stack, uint32_t count) {
     uint32_t own = 0, i = 0;
     while (own < count && unwind_is_own(stack->scratch[own]))
@@ -65,11 +73,11 @@ void unwind_adopt(struct call_stack *stack, uint32_t count) {
     while (count > own && stack->scratch[count - 1] == 0) /* some ends of stack have a return address of 0 */
         count--;
     uint32_t kept = count - own, before = stack->count;
-    while (i < kept && i < before && stack->pcs[i] == stack->scratch[count - 1 - i])
+    while (i < kept && i < before && stack->pcs[i] == return_address(stack->scratch[count - 1 - i]))
         i++;
     stack->shared = i;
     for (; i < kept; i++)
-        stack->pcs[i] = stack->scratch[count - 1 - i];
+        stack->pcs[i] = return_address(stack->scratch[count - 1 - i]);
     stack->count = kept;
 }
 

@@ -48,7 +48,10 @@ struct symbols_options {
 struct symbols *symbols_new(const struct symbols_options *options);
 void symbols_free(struct symbols *self);
 
-/* Returns an id for a module (equal descriptions, equal ids), to be used below. Opens nothing yet. */
+#define SYMBOLS_NO_MODULE SIZE_MAX
+
+/* Returns an id for a module (equal descriptions, equal ids), to be used below, or SYMBOLS_NO_MODULE when out of
+ * memory (nothing is known of that one). Opens nothing yet. */
 size_t symbols_add_module(struct symbols *self, const struct symbols_module *module);
 
 /* Resolves ELF virtual address `vaddr` (run-time address - load bias) of a module. The caller has already

@@ -81,7 +81,7 @@ static void subtract(struct tally *tally, size_t size_bytes) {
     tally->bytes -= size_bytes;
 }
 
-/* The peak is the first of the largest values that a free, or the end, has found. */
+/* The peak is the first of the largest values that a free of at least a byte, or the end, has found. */
 static void note_peak(void) {
     if (live.bytes <= peak.bytes)
         return;
@@ -110,7 +110,8 @@ void ledger_leave(void *address) {
     pthread_mutex_lock(&lock);
     struct block *block = find((uintptr_t)address);
     CHECK(block != NULL);
-    note_peak();
+    if (block->size_bytes != 0)
+        note_peak();
     frees++;
     subtract(&live, block->size_bytes);
     subtract(&block->line->live, block->size_bytes);

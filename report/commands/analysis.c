@@ -1,0 +1,174 @@
+/* analysis.c - see analysis.h.
+ * Owns:    everything it loads, until it has printed.
+ * Threads: one.  Signals: no.  Heap: yes. */
+#include "analysis.h"
+#include "make_view.h"
+#include "../render/json_view.h"
+#include "../render/text.h"
+#include "../source/open.h"
+#include "../stats/compare.h"
+
+#include <string.h>
+
+const char *const analysis_keys[] = {"lineno", "filename", "function", "module", "traceback", NULL};
+const char *const analysis_metrics[] = {"live", "peak", "total", NULL};
+
+struct loaded {
+    struct source source;
+    struct model *model;
+    struct traces *traces;
+    struct statistics statistics;
+};
+
+struct shared {
+    struct symbols *symbols;
+    struct frames *frames;
+};
+
+static void print_patterns(FILE *out, const char *title, const char *const *patterns) {
+    size_t column = 200;
+    fprintf(out, "%s", title);
+    for (; *patterns != NULL; patterns++) {
+        if (column + strlen(*patterns) + 1 > 100) {
+            fputs("\n   ", out);
+            column = 3;
+        }
+        column += (size_t)fprintf(out, " %s%s", *patterns, patterns[1] != NULL ? "," : "");
+    }
+    fputc('\n', out);
+}
+
+void analysis_notes(FILE *out) {
+    fputs("\nThe line that a row names, with the keys lineno, filename and function: the newest frame of the "
+          "stack\n"
+          "that is not in an allocator, a container or a wrapper of these. Passed over are (* matches "
+          "anything)\n",
+          out);
+    print_patterns(out, "  functions:", blame_functions());
+    print_patterns(out, "  files:", blame_files());
+    fputs("If every frame is passed over, the newest is named; --raw always names it.\n", out);
+}
+
+/* ---- loading ---- */
+
+static void unload(struct loaded *self) {
+    statistics_free(&self->statistics);
+    traces_free(self->traces);
+    model_free(self->model);
+    source_close(&self->source);
+}
+
+static struct query make_query(const struct analysis_options *options) {
+    return (struct query){.key = (enum key)options->key,
+                          .metric = (enum metric)options->metric,
+                          .cumulative = options->cumulative,
+                          .blame = {options->raw, options->skip.items, options->skip.count}};
+}
+
+static bool load(struct loaded *self, const struct shared *shared, const char *name,
+                 const struct analysis_options *options, struct error *error) {
+    struct query query = make_query(options);
+    memset(self, 0, sizeof *self);
+    if (!source_open(&self->source, name, error))
+        return false;
+    if (self->source.note[0] != '\0')
+        fprintf(stderr, "heaptally: %s\n", self->source.note);
+    self->model = model_new(self->source.tables, error);
+    if (self->model != NULL)
+        self->traces = traces_new(self->model, shared->symbols, shared->frames, error);
+    if (self->traces != NULL && statistics_of(self->traces, &query, &self->statistics, error))
+        return true;
+    unload(self);
+    return false;
+}
+
+static bool begin(struct shared *shared, struct error *error) {
+    shared->symbols = symbols_new(NULL);
+    shared->frames = frames_new();
+    if (shared->symbols != NULL && shared->frames != NULL)
+        return true;
+    return error_out_of_memory(error);
+}
+
+static void end(struct shared *shared) {
+    frames_free(shared->frames);
+    if (shared->symbols != NULL)
+        symbols_free(shared->symbols);
+}
+
+/* ---- printing ---- */
+
+static void render(const struct view *view, bool json, FILE *out) {
+    if (json)
+        json_view_render(out, view);
+    else
+        text_render(out, view);
+}
+
+static struct view describe(const struct analysis_options *options, const struct loaded *loaded) {
+    struct view view = {.key = (enum view_key)options->key,
+                        .metric = analysis_metrics[options->metric],
+                        .cumulative = options->cumulative,
+                        .bare = options->bare,
+                        .asked = (size_t)options->rows,
+                        .total_size = loaded->statistics.size_total};
+    view.totals = make_view_totals(loaded->model);
+    return view;
+}
+
+static bool print(struct view *view, const struct statistics *statistics, const struct shared *shared,
+                  const struct loaded *loaded, const struct analysis_options *options, FILE *out,
+                  struct error *error) {
+    struct view_loss losses[LOSSES_COUNT];
+    view->losses = losses;
+    view->loss_count = make_view_losses(loaded->source.tables, losses);
+    if (!make_view_rows(view, statistics, shared->frames))
+        return error_out_of_memory(error);
+    render(view, options->json, out);
+    make_view_free(view);
+    return true;
+}
+
+bool analysis_top(const char *source, const struct analysis_options *options, FILE *out,
+                  struct error *error) {
+    struct shared shared;
+    struct loaded loaded;
+    bool done = begin(&shared, error) && load(&loaded, &shared, source, options, error);
+    if (done) {
+        struct view view = describe(options, &loaded);
+        done = print(&view, &loaded.statistics, &shared, &loaded, options, out, error);
+        unload(&loaded);
+    }
+    end(&shared);
+    return done;
+}
+
+static bool print_diff(const struct loaded *old, const struct loaded *new, const struct shared *shared,
+                       const struct analysis_options *options, FILE *out, struct error *error) {
+    struct statistics difference;
+    struct view view = describe(options, new);
+    if (!statistics_compare(&old->statistics, &new->statistics, shared->frames, &difference, error))
+        return false;
+    view.difference = true;
+    view.total_size_diff = new->statistics.size_total - old->statistics.size_total;
+    view.old_totals = make_view_totals(old->model);
+    bool done = print(&view, &difference, shared, new, options, out, error);
+    statistics_free(&difference);
+    return done;
+}
+
+bool analysis_diff(const char *old_name, const char *new_name, const struct analysis_options *options,
+                   FILE *out, struct error *error) {
+    struct shared shared;
+    struct loaded old, new;
+    bool done = false;
+    if (begin(&shared, error) && load(&old, &shared, old_name, options, error)) {
+        if (load(&new, &shared, new_name, options, error)) {
+            done = print_diff(&old, &new, &shared, options, out, error);
+            unload(&new);
+        }
+        unload(&old);
+    }
+    end(&shared);
+    return done;
+}

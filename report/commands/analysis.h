@@ -1,0 +1,73 @@
+/* analysis.h - source -> statistics -> view -> text or JSON: what top, diff and run --top have in common. */
+#ifndef HEAPTALLY_REPORT_ANALYSIS_H
+#define HEAPTALLY_REPORT_ANALYSIS_H
+
+#include "options.h"
+#include "../source/error.h"
+
+#include <stdio.h>
+
+struct analysis_options {
+    int key;       /* enum key */
+    int metric;    /* enum metric */
+    uint64_t rows; /* 0: all */
+    bool cumulative, raw, bare, json;
+    struct option_list skip;
+};
+
+#define ANALYSIS_DEFAULTS                                                                                    \
+    { .rows = 10 }
+
+extern const char *const analysis_keys[], *const analysis_metrics[];
+
+/* The options that top and diff share, as rows of their tables. */
+#define ANALYSIS_OPTIONS(o)                                                                                  \
+    {.name = "key",                                                                                          \
+     .letter = 'k',                                                                                          \
+     .kind = OPTION_CHOICE,                                                                                  \
+     .value = &(o).key,                                                                                      \
+     .argument = "KEY",                                                                                      \
+     .choices = analysis_keys,                                                                               \
+     .help = "group by lineno (default), filename, function, module or traceback"},                          \
+        {.name = "number",                                                                                   \
+         .letter = 'n',                                                                                      \
+         .kind = OPTION_NUMBER,                                                                              \
+         .value = &(o).rows,                                                                                 \
+         .argument = "N",                                                                                    \
+         .min = 0,                                                                                           \
+         .max = UINT32_MAX,                                                                                  \
+         .help = "print N rows (default 10; 0: all)"},                                                       \
+        {.name = "metric",                                                                                   \
+         .kind = OPTION_CHOICE,                                                                              \
+         .value = &(o).metric,                                                                               \
+         .argument = "METRIC",                                                                               \
+         .choices = analysis_metrics,                                                                        \
+         .help = "live (default): allocated now; peak: at the largest live size; total: ever"},              \
+        {.name = "cumulative",                                                                               \
+         .kind = OPTION_FLAG,                                                                                \
+         .value = &(o).cumulative,                                                                           \
+         .help = "count a block for every frame of its stack, once per row"},                                \
+        {.name = "raw",                                                                                      \
+         .kind = OPTION_FLAG,                                                                                \
+         .value = &(o).raw,                                                                                  \
+         .help = "name the newest frame, even in an allocator or a container"},                              \
+        {.name = "skip",                                                                                     \
+         .kind = OPTION_LIST,                                                                                \
+         .value = &(o).skip,                                                                                 \
+         .argument = "PATTERN",                                                                              \
+         .help = "pass over these functions, files or modules too (repeatable)"},                            \
+        {.name = "bare", .kind = OPTION_FLAG, .value = &(o).bare, .help = "rows alone, one a line"}, {       \
+        .name = "json", .kind = OPTION_FLAG, .value = &(o).json, .help = "one JSON object"                   \
+    }
+
+/* What --help says about the line that a row names. */
+void analysis_notes(FILE *out);
+
+/* Prints the rows of one source; notes about it go to stderr. */
+bool analysis_top(const char *source, const struct analysis_options *options, FILE *out, struct error *error);
+
+/* Prints the differences of two. */
+bool analysis_diff(const char *old, const char *new, const struct analysis_options *options, FILE *out,
+                   struct error *error);
+
+#endif

@@ -1,0 +1,36 @@
+/* info_facts.h - the two forms of `heaptally info`.
+ *
+ * JSON: one object:
+ *     source {path, kind: "snapshot" | "running" | "dead"}
+ *     process {pid, parent_pid, user_id, executable, working_directory, command_line [..], machine,
+ *              started_ns, nframe, unwinder, signal, exec_index, session}
+ *     snapshot {taken_ns, trigger, number, label}              snapshots only
+ *     totals, losses                                           as in top --json
+ *     live_range {low_bytes, high_bytes}                       running processes: live while it was read
+ *     peak_bound_bytes                                         the true peak is within this of peak_bytes
+ *     inherited {blocks, bytes}                                of a forked child: counted as allocations
+ *     tables {stacks, cells, frames, pcs, modules, threads, slots, committed_bytes, private_bytes,
+ * budget_bytes} truncated_stacks, unmatched_frees, deferred_events       allocations, frees, events modules
+ * [{path, build_id, start, end, symbols: "none" | "table" | "dwarf" | "unopened", reason}] */
+#ifndef HEAPTALLY_REPORT_INFO_FACTS_H
+#define HEAPTALLY_REPORT_INFO_FACTS_H
+
+#include "../source/open.h"
+#include "../source/model.h"
+#include "../stats/traces.h"
+
+struct info {
+    const struct source *source;
+    const struct model *model;
+    struct traces *traces;
+};
+
+void info_print_text(const struct info *info);
+void info_print_json(const struct info *info);
+
+/* Shared by both forms. */
+const char *info_trigger(uint32_t trigger);
+const char *info_kind(const struct source *source);
+void info_build_id(const struct ht_module *module, char text[2 * HT_BUILD_ID_BYTES + 1]);
+
+#endif

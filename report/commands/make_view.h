@@ -1,0 +1,20 @@
+/* make_view.h - statistics -> the rows that a renderer is given. */
+#ifndef HEAPTALLY_REPORT_MAKE_VIEW_H
+#define HEAPTALLY_REPORT_MAKE_VIEW_H
+
+#include "../render/view.h"
+#include "../source/losses.h"
+#include "../source/model.h"
+#include "../stats/statistics.h"
+
+/* Fills view->rows with the first view->asked rows (0: all), and `other` with the sum of the rest. The rows
+ * borrow strings of `frames`. False when out of memory. */
+bool make_view_rows(struct view *view, const struct statistics *statistics, const struct frames *frames);
+void make_view_free(struct view *view);
+
+struct view_totals make_view_totals(const struct model *model);
+
+/* Fills `losses`; returns LOSSES_COUNT. */
+size_t make_view_losses(const struct tables *tables, struct view_loss losses[LOSSES_COUNT]);
+
+#endif

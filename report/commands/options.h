@@ -1,0 +1,56 @@
+/* options.h - command-line options from a table, which prints --help too. */
+#ifndef HEAPTALLY_REPORT_OPTIONS_H
+#define HEAPTALLY_REPORT_OPTIONS_H
+
+#include "../source/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum option_kind {
+    OPTION_FLAG,   /* value: bool * */
+    OPTION_STRING, /* value: const char ** */
+    OPTION_NUMBER, /* value: uint64_t *, from min to max */
+    OPTION_BYTES,  /* value: uint64_t *, with a suffix K, M or G */
+    OPTION_CHOICE, /* value: int *, the index in choices */
+    OPTION_LIST,   /* value: struct option_list *, repeatable */
+};
+
+struct option_list {
+    const char **items; /* owned */
+    size_t count;
+};
+
+struct option {
+    const char *name; /* without dashes */
+    char letter;      /* 0: none */
+    enum option_kind kind;
+    void *value;
+    const char *argument; /* what --help calls it */
+    const char *help;
+    uint64_t min, max;
+    const char *const *choices; /* null-terminated */
+};
+
+struct option_table {
+    const char *command;
+    const char *synopsis; /* what follows the command's name */
+    const char *about;    /* a paragraph */
+    const struct option *options;
+    size_t count;
+    bool stop_at_operand;     /* what follows the first operand is not ours */
+    void (*notes)(FILE *out); /* what --help ends with; may be null */
+};
+
+enum options_result { OPTIONS_PARSED, OPTIONS_HELP, OPTIONS_WRONG };
+
+/* Parses argv[1 .. argc). On OPTIONS_PARSED the operands are in argv[1 .. 1 + *operands), in their order, and
+ * argv[1 + *operands] is null. OPTIONS_HELP: it has been printed to stdout. OPTIONS_WRONG: see the error. */
+enum options_result options_parse(const struct option_table *table, int argc, char **argv, int *operands,
+                                  struct error *error);
+
+/* Parses "12", "4K", "256M", "1G". */
+bool options_bytes(const char *text, uint64_t *bytes);
+
+#endif

@@ -1,0 +1,110 @@
+/* run_summary.c - see run_summary.h.
+ * Owns:    the snapshot while it reads its totals.
+ * Threads: one.  Signals: no.  Heap: yes. */
+#define _GNU_SOURCE
+#include "run_summary.h"
+#include "../render/harmless.h"
+#include "../render/units.h"
+#include "../source/losses.h"
+#include "../source/model.h"
+#include "../source/snapshot.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Without the working directory in front: shorter to type. */
+static const char *shortened(const char *path) {
+    char *here = getcwd(NULL, 0);
+    size_t length = here != NULL ? strlen(here) : 0;
+    bool inside = length > 1 && strncmp(path, here, length) == 0 && path[length] == '/';
+    free(here);
+    return inside ? path + length + 1 : path;
+}
+
+static void put_end(const struct run_result *result, FILE *out) {
+    int status = result->wait_status;
+    if (WIFSIGNALED(status))
+        fprintf(out, "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        fprintf(out, "ended with status %d, without its exit handlers", WEXITSTATUS(status));
+}
+
+static void put_losses(const struct tables *tables, FILE *out) {
+    struct loss losses[LOSSES_COUNT];
+    if (losses_of(tables, losses) == 0) {
+        fputs(", nothing lost\n", out);
+        return;
+    }
+    fputs("; lost:", out);
+    for (size_t i = 0; i < LOSSES_COUNT; i++)
+        if (losses[i].value != 0)
+            fprintf(out, " %s %" PRIu64, losses[i].name, losses[i].value);
+    fputs(" (heaptally info says more)\n", out);
+}
+
+/* By the name of what runs at the end: the program that was started may have become another by exec. */
+static void put_totals(const struct tables *tables, const struct model *model, FILE *out) {
+    char peak[UNITS_BYTES], live[UNITS_BYTES];
+    const char *slash = strrchr(tables->header.executable, '/');
+    fputs("heaptally: ", out);
+    harmless_put(out, slash != NULL ? slash + 1 : tables->header.executable);
+    fprintf(out, ": peak %s, live at exit %s in %" PRId64 " blocks, %" PRIu64 " allocations",
+            units_size((double)model->totals.peak_bytes, false, peak),
+            units_size((double)model->totals.live_bytes, false, live), model->totals.live_blocks,
+            model->totals.allocations);
+    put_losses(tables, out);
+}
+
+static void put_numbers(const struct run_result *result, FILE *out) {
+    struct error error;
+    struct tables *tables = snapshot_read(result->path, &error);
+    struct model *model = tables != NULL ? model_new(tables, &error) : NULL;
+    if (model != NULL)
+        put_totals(tables, model, out);
+    else
+        fprintf(out, "heaptally: %s\n", error.text);
+    model_free(model);
+    tables_free(tables);
+}
+
+static void put_nothing(const struct run_result *result, FILE *out) {
+    fputs("heaptally: ", out);
+    harmless_put(out, result->program);
+    fputs(": no snapshot and no image: the tracer was not loaded, could not write, or refused a HEAPTALLY_ "
+          "variable\n",
+          out);
+}
+
+static void put_others(const struct run_result *result, FILE *out) {
+    if (result->more + result->children != 0) {
+        fprintf(out,
+                "heaptally: more snapshots: %" PRIu64 " of this process, %" PRIu64
+                " of its children; the last: ",
+                result->more, result->children);
+        harmless_put(out, shortened(result->other_path));
+        fputc('\n', out);
+    }
+    if (result->running != 0)
+        fprintf(out, "heaptally: %" PRIu64 " traced process%s still running (heaptally ps)\n",
+                result->running, result->running == 1 ? " is" : "es are");
+}
+
+void run_summary_print(const struct run_result *result, FILE *out) {
+    if (result->path[0] == '\0') {
+        put_nothing(result, out);
+    } else {
+        if (result->from_image) {
+            fputs("heaptally: ", out);
+            put_end(result, out);
+            fputs("; snapshot made from its image\n", out);
+        }
+        put_numbers(result, out);
+        fputs("heaptally: next: heaptally top ", out);
+        harmless_put(out, shortened(result->path));
+        fputc('\n', out);
+    }
+    put_others(result, out);
+}

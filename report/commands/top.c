@@ -1,0 +1,33 @@
+/* top.c - heaptally top SOURCE: which lines hold the memory.
+ * Owns:    its options.
+ * Threads: one.  Signals: no.  Heap: yes. */
+#include "commands.h"
+#include "analysis.h"
+
+#include <stdlib.h>
+
+static int run(int argc, char **argv, struct error *error) {
+    struct analysis_options options = ANALYSIS_DEFAULTS;
+    const struct option rows[] = {ANALYSIS_OPTIONS(options)};
+    const struct option_table table = {
+        .command = "top",
+        .synopsis = "[OPTION...] SOURCE",
+        .about = "Prints the rows that hold most memory. SOURCE is a snapshot file, a live image or a "
+                 "process's pid.",
+        .options = rows,
+        .count = sizeof rows / sizeof *rows,
+        .notes = analysis_notes,
+    };
+    int operands;
+    enum options_result parsed = options_parse(&table, argc, argv, &operands, error);
+    bool done = parsed == OPTIONS_HELP;
+    if (parsed == OPTIONS_PARSED && operands != 1)
+        error_set(error,
+                  "top: needs one SOURCE: a snapshot file, an image or a pid (heaptally ps lists processes)");
+    else if (parsed == OPTIONS_PARSED)
+        done = analysis_top(argv[1], &options, stdout, error);
+    free(options.skip.items);
+    return done ? 0 : EXIT_FAILED;
+}
+
+const struct command command_top = {"top", "which lines hold the memory", run};

@@ -1,0 +1,91 @@
+/* json_view.c - see json_view.h.
+ * Owns:    nothing.
+ * Threads: any, one per stream.  Signals: no.  Heap: no (but stdio's). */
+#include "json_view.h"
+
+static const char *const key_names[] = {"lineno", "filename", "function", "module", "traceback"};
+
+void json_view_totals(struct json *json, const char *name, const struct view_totals *totals) {
+    json_open(json, name, '{');
+    json_put_signed(json, "live_bytes", totals->live_bytes);
+    json_put_signed(json, "live_blocks", totals->live_blocks);
+    json_put_signed(json, "peak_bytes", totals->peak_bytes);
+    json_put_signed(json, "peak_blocks", totals->peak_blocks);
+    json_put_unsigned(json, "allocated_bytes", totals->allocated_bytes);
+    json_put_unsigned(json, "allocations", totals->allocations);
+    json_put_unsigned(json, "frees", totals->frees);
+    json_close(json, '}');
+}
+
+void json_view_losses(struct json *json, const struct view_loss *losses, size_t count) {
+    json_open(json, "losses", '{');
+    for (size_t i = 0; i < count; i++)
+        json_put_unsigned(json, losses[i].name, losses[i].value);
+    json_close(json, '}');
+}
+
+static void put_frame(struct json *json, const struct view_frame *frame) {
+    json_put_string(json, "file", frame->file);
+    if (frame->file != NULL && frame->line != 0)
+        json_put_unsigned(json, "line", frame->line);
+    else
+        json_put_null(json, "line");
+    json_put_string(json, "function", frame->function);
+    json_put_string(json, "module", frame->module);
+    if (frame->has_offset)
+        json_put_unsigned(json, "offset", frame->offset);
+    else
+        json_put_null(json, "offset");
+}
+
+static void put_numbers(struct json *json, const struct view_row *row, bool difference) {
+    json_put_signed(json, "size", row->size);
+    if (difference)
+        json_put_signed(json, "size_diff", row->size_diff);
+    json_put_signed(json, "count", row->count);
+    if (difference)
+        json_put_signed(json, "count_diff", row->count_diff);
+    if (row->count != 0)
+        json_put_real(json, "average", (double)row->size / (double)row->count);
+    else
+        json_put_null(json, "average");
+}
+
+static void put_row(struct json *json, const struct view *view, const struct view_row *row) {
+    json_open(json, NULL, '{');
+    put_frame(json, &row->place);
+    put_numbers(json, row, view->difference);
+    json_open(json, "traceback", '[');
+    for (size_t i = 0; i < row->frame_count; i++) {
+        json_open(json, NULL, '{');
+        put_frame(json, &row->frames[i]);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+    json_close(json, '}');
+}
+
+static void put_other(struct json *json, const struct view *view) {
+    json_open(json, "other", '{');
+    json_put_unsigned(json, "rows", view->other_count);
+    json_put_signed(json, "size", view->other_size);
+    json_close(json, '}');
+}
+
+void json_view_render(FILE *out, const struct view *view) {
+    struct json json = {.out = out};
+    json_open(&json, NULL, '{');
+    json_put_string(&json, "key", key_names[view->key]);
+    json_put_string(&json, "metric", view->metric);
+    json_put_bool(&json, "cumulative", view->cumulative);
+    json_view_totals(&json, "totals", &view->totals);
+    if (view->difference)
+        json_view_totals(&json, "old_totals", &view->old_totals);
+    json_view_losses(&json, view->losses, view->loss_count);
+    json_open(&json, "rows", '[');
+    for (size_t i = 0; i < view->row_count; i++)
+        put_row(&json, view, &view->rows[i]);
+    json_close(&json, ']');
+    put_other(&json, view);
+    json_close(&json, '}');
+}

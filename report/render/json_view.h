@@ -1,0 +1,37 @@
+/* json_view.h - the rows of `top --json` and `diff --json`, one object:
+ *
+ *     key          "lineno", "filename", "function", "module" or "traceback"
+ *     metric       "live", "peak" or "total": what size and count are of
+ *     cumulative   true or false
+ *     totals       of the whole process, in bytes and blocks:
+ *                  live_bytes live_blocks peak_bytes peak_blocks allocated_bytes allocations frees
+ *     old_totals   diff only: the same of OLD; totals are those of NEW
+ *     losses       an object: name -> number; all 0 when nothing was lost; `heaptally info` explains each
+ *     rows         an array, largest first; each an object:
+ *         file       path, null when not known
+ *         line       number, null when not known and for keys without lines
+ *         function   demangled, null when not known
+ *         module     path of the ELF file, or a name in brackets: "[unknown]", "[overflow]", "[no stack]"
+ *         offset     address in the module as the file counts, null unless the line is not known
+ *         size       bytes
+ *         count      blocks
+ *         average    size / count, null when count is 0
+ *         size_diff, count_diff   diff only: NEW - OLD; size, count, average are those of NEW
+ *         traceback  an array of frames, newest first, each {file, line, function, module, offset}: the whole
+ *                    stack for the key traceback, else one frame
+ *     other        {rows, size}: how many rows are not shown, and the sum of their sizes
+ *
+ * For the keys lineno and filename, function and module are those of one of the row's blocks. */
+#ifndef HEAPTALLY_REPORT_JSON_VIEW_H
+#define HEAPTALLY_REPORT_JSON_VIEW_H
+
+#include "json.h"
+#include "view.h"
+
+void json_view_render(FILE *out, const struct view *view);
+
+/* Parts that other documents have too. */
+void json_view_totals(struct json *json, const char *name, const struct view_totals *totals);
+void json_view_losses(struct json *json, const struct view_loss *losses, size_t count);
+
+#endif

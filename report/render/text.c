@@ -1,0 +1,172 @@
+/* text.c - see text.h.
+ * Owns:    a cache of source files while it renders.
+ * Threads: one.  Signals: no.  Heap: yes. */
+#include "text.h"
+#include "harmless.h"
+#include "source_line.h"
+#include "units.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char *last_part(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+static const char *module_of(const struct view_frame *frame) {
+    return frame->module != NULL ? frame->module : "[unknown]";
+}
+
+/* ---- the place ---- */
+
+static void put_offset(FILE *out, const struct view_frame *frame) {
+    harmless_put(out, last_part(module_of(frame)));
+    if (frame->has_offset)
+        fprintf(out, "+0x%" PRIx64, frame->offset);
+}
+
+static void put_line(FILE *out, const struct view_frame *frame) {
+    if (frame->file != NULL) {
+        harmless_put(out, frame->file);
+        fprintf(out, ":%" PRIu32, frame->line);
+        return;
+    }
+    put_offset(out, frame);
+    if (frame->function != NULL) {
+        fputs(" in ", out);
+        harmless_put(out, frame->function);
+    }
+}
+
+static void put_file(FILE *out, const struct view_frame *frame) {
+    const char *name = frame->file != NULL ? frame->file : module_of(frame);
+    harmless_put(out, name);
+    if (name[0] != '[')
+        fputs(":0", out);
+}
+
+static void put_function(FILE *out, const struct view_frame *frame) {
+    if (frame->function == NULL) {
+        put_line(out, frame);
+        return;
+    }
+    harmless_put(out, frame->function);
+    fputs(" (", out);
+    harmless_put(out, frame->file != NULL ? frame->file : last_part(module_of(frame)));
+    fputc(')', out);
+}
+
+static void put_place(FILE *out, enum view_key key, const struct view_frame *frame) {
+    switch (key) {
+    case VIEW_FILENAME:
+        put_file(out, frame);
+        break;
+    case VIEW_FUNCTION:
+        put_function(out, frame);
+        break;
+    case VIEW_MODULE:
+        harmless_put(out, module_of(frame));
+        break;
+    default:
+        put_line(out, frame);
+        break;
+    }
+}
+
+/* ---- rows ---- */
+
+static void put_numbers(FILE *out, const struct view_row *row, bool difference) {
+    char size[UNITS_BYTES], other[UNITS_BYTES];
+    fprintf(out, ": size=%s", units_size((double)row->size, false, size));
+    if (difference)
+        fprintf(out, " (%s)", units_size((double)row->size_diff, true, other));
+    fprintf(out, ", count=%" PRId64, row->count);
+    if (difference)
+        fprintf(out, " (%+" PRId64 ")", row->count_diff);
+    if (row->count != 0)
+        fprintf(out, ", average=%s", units_size((double)row->size / (double)row->count, false, size));
+    fputc('\n', out);
+}
+
+static void put_source(FILE *out, struct source_lines *sources, const struct view_frame *frame) {
+    size_t length;
+    const char *line =
+        frame->file != NULL ? source_lines_get(sources, frame->file, frame->line, &length) : NULL;
+    if (line == NULL)
+        return;
+    fputs("    ", out);
+    harmless_write(out, line, length);
+    fputc('\n', out);
+}
+
+/* As tracemalloc's Traceback.format(), with the function behind. */
+static void put_frame(FILE *out, struct source_lines *sources, const struct view_frame *frame) {
+    fputs("  File \"", out);
+    harmless_put(out, frame->file != NULL ? frame->file : module_of(frame));
+    if (frame->file != NULL)
+        fprintf(out, "\", line %" PRIu32, frame->line);
+    else if (frame->has_offset)
+        fprintf(out, "\", offset 0x%" PRIx64, frame->offset);
+    else
+        fputc('"', out);
+    if (frame->function != NULL) {
+        fputs(", in ", out);
+        harmless_put(out, frame->function);
+    }
+    fputc('\n', out);
+    put_source(out, sources, frame);
+}
+
+static void put_row(FILE *out, struct source_lines *sources, const struct view *view,
+                    const struct view_row *row) {
+    put_place(out, view->key, &row->place);
+    put_numbers(out, row, view->difference);
+    if (view->bare)
+        return;
+    if (view->key == VIEW_LINENO)
+        put_source(out, sources, &row->place);
+    if (view->key == VIEW_TRACEBACK)
+        for (size_t i = row->frame_count; i-- > 0;)
+            put_frame(out, sources, &row->frames[i]);
+}
+
+/* ---- around them ---- */
+
+static void put_heading(FILE *out, const struct view *view) {
+    const char *when = strcmp(view->metric, "peak") == 0    ? " at the peak"
+                       : strcmp(view->metric, "total") == 0 ? " of all ever allocated"
+                                                            : "";
+    fprintf(out, "[ Top %zu%s%s%s ]\n", view->asked != 0 ? view->asked : view->row_count,
+            view->difference ? " differences" : "", when, view->cumulative ? ", cumulative" : "");
+}
+
+static void put_kib(FILE *out, const char *name, int64_t size, int64_t diff, bool difference) {
+    fprintf(out, "%s: %.1f KiB", name, (double)size / 1024);
+    if (difference)
+        fprintf(out, " (%+.1f KiB)", (double)diff / 1024);
+    fputc('\n', out);
+}
+
+static void put_ending(FILE *out, const struct view *view) {
+    char other[48];
+    snprintf(other, sizeof other, "%zu other", view->other_count);
+    if (view->other_count != 0)
+        put_kib(out, other, view->other_size, view->other_size_diff, view->difference);
+    put_kib(out, "Total allocated size", view->total_size, view->total_size_diff, view->difference);
+    for (size_t i = 0; i < view->loss_count; i++)
+        if (view->losses[i].value != 0)
+            fprintf(out, "Lost: %s: %" PRIu64 ": %s\n", view->losses[i].name, view->losses[i].value,
+                    view->losses[i].meaning);
+}
+
+void text_render(FILE *out, const struct view *view) {
+    struct source_lines *sources = view->bare ? NULL : source_lines_new();
+    if (!view->bare)
+        put_heading(out, view);
+    for (size_t i = 0; i < view->row_count; i++)
+        put_row(out, sources, view, &view->rows[i]);
+    if (!view->bare)
+        put_ending(out, view);
+    source_lines_free(sources);
+}

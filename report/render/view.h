@@ -1,0 +1,56 @@
+/* view.h - what a renderer is given: finished rows and totals. It knows nothing of where they come from. */
+#ifndef HEAPTALLY_REPORT_VIEW_H
+#define HEAPTALLY_REPORT_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum view_key { VIEW_LINENO, VIEW_FILENAME, VIEW_FUNCTION, VIEW_MODULE, VIEW_TRACEBACK };
+
+struct view_frame {
+    const char *file;     /* null: not known */
+    const char *function; /* null: not known */
+    const char *module;   /* a path, a name in brackets, or null */
+    uint64_t offset;
+    uint32_t line;   /* 0: not known */
+    bool has_offset; /* an address in the module, since the line is not known */
+};
+
+struct view_row {
+    struct view_frame place;   /* what the row is about */
+    struct view_frame *frames; /* newest first; one unless the key is VIEW_TRACEBACK */
+    size_t frame_count;
+    int64_t size, count;
+    int64_t size_diff, count_diff;
+};
+
+struct view_totals {
+    int64_t live_bytes, live_blocks, peak_bytes, peak_blocks;
+    uint64_t allocated_bytes, allocations, frees;
+};
+
+struct view_loss {
+    const char *name;    /* as in JSON */
+    const char *meaning; /* a sentence */
+    uint64_t value;
+};
+
+struct view {
+    enum view_key key;
+    const char *metric; /* "live", "peak" or "total" */
+    bool cumulative;
+    bool difference;
+    bool bare;    /* rows alone, one a line */
+    size_t asked; /* rows asked for; 0: all */
+    struct view_row *rows;
+    size_t row_count;
+    size_t other_count; /* rows that are not shown */
+    int64_t other_size, other_size_diff;
+    int64_t total_size, total_size_diff;
+    struct view_totals totals, old_totals;
+    const struct view_loss *losses; /* zero ones too */
+    size_t loss_count;
+};
+
+#endif

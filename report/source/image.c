@@ -1,0 +1,186 @@
+/* image.c - see image.h.
+ * Owns:    the mapping while it reads; the handler of SIGBUS while it reads.
+ * Holds:   reads no byte that the writer has not committed: holes of the file stay holes.
+ * Threads: one (SIGBUS is the process's).  Signals: no.  Heap: yes. */
+#define _GNU_SOURCE
+#include "image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A writer needs some ns for an event; one that was killed in the middle leaves the sequence odd. */
+#define SEQLOCK_TRIES 1000
+#define PEAK_TRIES    3
+
+/* ---- records that move ---- */
+
+static void copy_words(uint64_t *to, const uint64_t *from) {
+    for (size_t i = 0; i < sizeof(struct ht_cell) / sizeof *to; i++)
+        to[i] = __atomic_load_n(from + i, __ATOMIC_RELAXED); /* ordered by the fences around */
+}
+
+/* After SEQLOCK_TRIES: the copy as it is, within one event of the truth. */
+static void copy_cell(struct ht_cell *to, const struct ht_cell *from) {
+    for (int i = 0; i < SEQLOCK_TRIES; i++) {
+        /* acquire: partner of the owner's release of the even value */
+        uint32_t before = __atomic_load_n(&from->write_sequence, __ATOMIC_ACQUIRE);
+        copy_words((uint64_t *)to, (const uint64_t *)from);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        uint32_t after = __atomic_load_n(&from->write_sequence, __ATOMIC_RELAXED);
+        if (before == after && (before & 1) == 0)
+            return;
+    }
+}
+
+/* The bytes of a region that are both in use and committed. */
+static uint64_t readable_bytes(const struct ht_region *region) {
+    uint64_t used = __atomic_load_n(&region->used_records, __ATOMIC_ACQUIRE);
+    uint64_t committed = __atomic_load_n(&region->committed_bytes, __ATOMIC_ACQUIRE);
+    if (committed > region->capacity_bytes)
+        committed = region->capacity_bytes;
+    uint64_t whole = committed / region->record_bytes;
+    return (used < whole ? used : whole) * region->record_bytes;
+}
+
+static bool copy_region(struct records *to, enum ht_region_id id, const char *bytes,
+                        const struct ht_header *layout, struct error *error) {
+    const struct ht_region *live = &((const struct ht_header *)(const void *)bytes)->regions[id];
+    struct ht_region region = layout->regions[id];
+    region.used_records = __atomic_load_n(&live->used_records, __ATOMIC_ACQUIRE);
+    region.committed_bytes = __atomic_load_n(&live->committed_bytes, __ATOMIC_ACQUIRE);
+    uint64_t size = readable_bytes(&region);
+    const char *from = bytes + (size != 0 ? region.offset : 0);
+    if (!tables_reserve(to, id, size, error))
+        return false;
+    if (id == HT_REGION_CELLS)
+        for (uint32_t i = 0; i < to->count; i++)
+            copy_cell((struct ht_cell *)to->at + i, (const struct ht_cell *)(const void *)from + i);
+    else
+        memcpy(to->at, from, size);
+    return true;
+}
+
+/* Cells and the number of the maximum that they count from, if possible of one moment. */
+static bool copy_cells(struct tables *self, const char *bytes, struct error *error) {
+    const struct ht_header *live = (const void *)bytes;
+    for (int i = 0; i < PEAK_TRIES; i++) {
+        self->header.totals = live->totals;
+        if (!copy_region(&self->region[HT_REGION_CELLS], HT_REGION_CELLS, bytes, &self->header, error))
+            return false;
+        if (__atomic_load_n(&live->totals.peak_sequence, __ATOMIC_ACQUIRE) ==
+            self->header.totals.peak_sequence)
+            break;
+    }
+    return true;
+}
+
+static bool copy_all(struct tables *self, const char *bytes, struct error *error) {
+    static const enum ht_region_id order[] = {HT_REGION_SLOTS, HT_REGION_STACKS,  HT_REGION_FRAMES,
+                                              HT_REGION_PCS,   HT_REGION_MODULES, HT_REGION_STRINGS};
+    if (!copy_cells(self, bytes, error))
+        return false;
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        if (!copy_region(&self->region[order[i]], order[i], bytes, &self->header, error))
+            return false;
+    for (int i = 0; i < HT_REGIONS; i++)
+        self->header.regions[i].used_records = self->region[i].count;
+    return !self->running || copy_region(&self->cells_later, HT_REGION_CELLS, bytes, &self->header, error);
+}
+
+static bool freeze_into(struct tables *self, const void *bytes, size_t size_bytes, const char *name,
+                        struct error *error) {
+    if (size_bytes < HT_HEADER_BYTES)
+        return error_set(error, "%s: offset %zu: the file ends inside its header of %u bytes", name,
+                         size_bytes, HT_HEADER_BYTES);
+    memcpy(&self->header, bytes, sizeof self->header);
+    if (!tables_check_header(&self->header, size_bytes, name, error))
+        return false;
+    if (self->header.kind != HT_KIND_IMAGE)
+        return error_set(error, "%s: a snapshot, not a live image", name);
+    return copy_all(self, bytes, error) && tables_check(self, name, error);
+}
+
+struct tables *image_freeze(const void *bytes, size_t size_bytes, bool running, const char *name,
+                            struct error *error) {
+    struct tables *self = tables_new();
+    if (self == NULL) {
+        error_out_of_memory(error);
+        return NULL;
+    }
+    self->running = running;
+    if (freeze_into(self, bytes, size_bytes, name, error))
+        return self;
+    tables_free(self);
+    return NULL;
+}
+
+/* ---- the file ---- */
+
+static sigjmp_buf bus_exit;
+
+static void on_bus(int signal_number) {
+    (void)signal_number;
+    siglongjmp(bus_exit, 1);
+}
+
+/* A file that somebody cuts while we read raises SIGBUS. What was allocated by then is lost: the
+ * command ends soon after. */
+static struct tables *freeze_guarded(const void *bytes, size_t size_bytes, bool running, const char *name,
+                                     struct error *error) {
+    struct sigaction guard = {.sa_handler = on_bus}, before;
+    struct tables *volatile tables = NULL;
+    sigaction(SIGBUS, &guard, &before);
+    if (sigsetjmp(bus_exit, 1) == 0)
+        tables = image_freeze(bytes, size_bytes, running, name, error);
+    else
+        error_set(error, "%s: the file was cut while it was read", name);
+    sigaction(SIGBUS, &before, NULL);
+    return tables;
+}
+
+static struct tables *read_open(int fd, const char *path, bool running, struct error *error) {
+    struct stat status;
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size < (off_t)HT_HEADER_BYTES) {
+        error_set(error, "%s: not a regular file of at least %u bytes", path, HT_HEADER_BYTES);
+        return NULL;
+    }
+    size_t size = (size_t)status.st_size;
+    void *bytes = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+    if (bytes == MAP_FAILED) {
+        error_set(error, "%s: cannot be mapped: %s", path, strerror(errno));
+        return NULL;
+    }
+    struct tables *tables = freeze_guarded(bytes, size, running, path, error);
+    munmap(bytes, size);
+    return tables;
+}
+
+struct tables *image_read(const char *path, bool running, struct error *error) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        error_set(error, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    struct tables *tables = read_open(fd, path, running, error);
+    close(fd);
+    return tables;
+}
+
+bool image_read_header(int fd, const char *name, struct ht_header *header, struct error *error) {
+    struct stat status;
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+        return error_set(error, "%s: not a regular file", name);
+    memset(header, 0, sizeof *header);
+    ssize_t got = pread(fd, header, sizeof *header, 0);
+    if (memcmp(header->magic, HT_MAGIC, sizeof header->magic) != 0)
+        return tables_check_header(header, (uint64_t)status.st_size, name, error);
+    if (got != (ssize_t)sizeof *header)
+        return error_set(error, "%s: offset %zd: the file ends inside its header", name, got < 0 ? 0 : got);
+    return tables_check_header(header, (uint64_t)status.st_size, name, error);
+}

@@ -1,0 +1,157 @@
+/* model.c - see model.h.
+ * Owns:    the rows.
+ * Holds:   totals are the sums of the rows.
+ * Threads: any, one at a time.  Signals: no.  Heap: yes. */
+#include "model.h"
+
+#include <stdlib.h>
+
+/* Counters of a damaged file may be anything: the sums wrap, and are never undefined. */
+static int64_t plus(int64_t a, uint64_t b) {
+    return (int64_t)((uint64_t)a + b);
+}
+
+static void add(struct measures *to, const struct measures *from) {
+    to->live_bytes = plus(to->live_bytes, (uint64_t)from->live_bytes);
+    to->live_blocks = plus(to->live_blocks, (uint64_t)from->live_blocks);
+    to->peak_bytes = plus(to->peak_bytes, (uint64_t)from->peak_bytes);
+    to->peak_blocks = plus(to->peak_blocks, (uint64_t)from->peak_blocks);
+    to->allocated_bytes += from->allocated_bytes;
+    to->allocations += from->allocations;
+    to->freed_bytes += from->freed_bytes;
+    to->frees += from->frees;
+}
+
+static void add_cell(struct measures *to, const struct ht_cell *cell, uint32_t peak_sequence) {
+    uint64_t live_bytes = cell->allocated_bytes - cell->freed_bytes;
+    uint64_t live_blocks = cell->allocations - cell->frees;
+    bool kept = cell->peak_sequence == peak_sequence;
+    to->live_bytes = plus(to->live_bytes, live_bytes);
+    to->live_blocks = plus(to->live_blocks, live_blocks);
+    to->peak_bytes = plus(to->peak_bytes, kept ? (uint64_t)cell->peak_bytes : live_bytes);
+    to->peak_blocks = plus(to->peak_blocks, kept ? (uint64_t)cell->peak_blocks : live_blocks);
+    to->allocated_bytes += cell->allocated_bytes;
+    to->allocations += cell->allocations;
+    to->freed_bytes += cell->freed_bytes;
+    to->frees += cell->frees;
+}
+
+/* One row per id, ids without cells left out by their zero `stack`. */
+static void sum_cells(struct model *self, struct model_stack *rows) {
+    const struct records *cells = &self->tables->region[HT_REGION_CELLS];
+    uint32_t peak_sequence = (uint32_t)self->tables->header.totals.peak_sequence;
+    for (uint32_t i = 1; i < cells->count; i++) {
+        const struct ht_cell *cell = tables_cells(self->tables) + i;
+        if (cell->stack == HT_STACK_NONE)
+            continue;
+        struct model_stack *row = &rows[cell->stack];
+        row->stack = cell->stack;
+        add_cell(&row->measures, cell, peak_sequence);
+        self->cell_count++;
+    }
+}
+
+/* The special stacks get hashes of their own: no real stack is merged with them. */
+static void name_row(struct model_stack *row, const struct tables *tables) {
+    const struct ht_stack *stack = tables_stack(tables, row->stack);
+    bool special = row->stack < HT_STACK_FIRST;
+    row->hash_lo = special ? row->stack : stack->hash_lo;
+    row->hash_hi = special ? UINT64_MAX : stack->hash_hi;
+}
+
+static size_t drop_empty(struct model_stack *rows, size_t count, const struct tables *tables) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].stack != HT_STACK_NONE) {
+            rows[kept] = rows[i];
+            name_row(&rows[kept++], tables);
+        }
+    return kept;
+}
+
+static int by_hash(const void *a, const void *b) {
+    const struct model_stack *x = a, *y = b;
+    if (x->hash_hi != y->hash_hi)
+        return x->hash_hi < y->hash_hi ? -1 : 1;
+    if (x->hash_lo != y->hash_lo)
+        return x->hash_lo < y->hash_lo ? -1 : 1;
+    return x->stack < y->stack ? -1 : x->stack > y->stack;
+}
+
+static size_t merge_equal(struct model_stack *rows, size_t count) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (kept != 0 && rows[kept - 1].hash_lo == rows[i].hash_lo &&
+            rows[kept - 1].hash_hi == rows[i].hash_hi)
+            add(&rows[kept - 1].measures, &rows[i].measures);
+        else
+            rows[kept++] = rows[i];
+    return kept;
+}
+
+/* tables.md: live lies between sum(allocated first - freed later) and the reverse. */
+static void bound_live(struct model *self) {
+    const struct records *first = &self->tables->region[HT_REGION_CELLS];
+    const struct records *later = &self->tables->cells_later;
+    uint64_t allocated[2] = {0, 0}, freed[2] = {0, 0};
+    for (int time = 0; time < 2; time++) {
+        const struct records *cells = time == 0 ? first : later;
+        for (uint32_t i = 1; i < cells->count; i++) {
+            const struct ht_cell *cell = (const struct ht_cell *)cells->at + i;
+            allocated[time] += cell->stack != 0 ? cell->allocated_bytes : 0;
+            freed[time] += cell->stack != 0 ? cell->freed_bytes : 0;
+        }
+    }
+    self->live_low_bytes = (int64_t)(allocated[0] - freed[1]);
+    self->live_high_bytes = (int64_t)(allocated[1] - freed[0]);
+}
+
+static void find_peak(struct model *self) {
+    const struct ht_totals *totals = &self->tables->header.totals;
+    if (self->totals.live_bytes > 0 && (uint64_t)self->totals.live_bytes > totals->peak_bytes) {
+        self->peak_is_now = true;
+        for (size_t i = 0; i < self->stack_count; i++) {
+            self->stacks[i].measures.peak_bytes = self->stacks[i].measures.live_bytes;
+            self->stacks[i].measures.peak_blocks = self->stacks[i].measures.live_blocks;
+        }
+        self->totals.peak_bytes = self->totals.live_bytes;
+        self->totals.peak_blocks = self->totals.live_blocks;
+    }
+    self->peak_bound_bytes = 2 * totals->slots_in_use * totals->quantum_max_bytes;
+}
+
+static void build(struct model *self) {
+    const struct tables *tables = self->tables;
+    sum_cells(self, self->stacks);
+    self->stack_count = drop_empty(self->stacks, tables->region[HT_REGION_STACKS].count, tables);
+    qsort(self->stacks, self->stack_count, sizeof *self->stacks, by_hash);
+    self->stack_count = merge_equal(self->stacks, self->stack_count);
+    for (size_t i = 0; i < self->stack_count; i++)
+        add(&self->totals, &self->stacks[i].measures);
+    find_peak(self);
+    self->live_low_bytes = self->live_high_bytes = self->totals.live_bytes;
+    if (tables->running)
+        bound_live(self);
+}
+
+struct model *model_new(const struct tables *tables, struct error *error) {
+    struct model *self = calloc(1, sizeof *self);
+    struct model_stack *stacks = calloc(tables->region[HT_REGION_STACKS].count + (size_t)1, sizeof *stacks);
+    if (self == NULL || stacks == NULL) {
+        free(self);
+        free(stacks);
+        error_out_of_memory(error);
+        return NULL;
+    }
+    self->tables = tables;
+    self->stacks = stacks;
+    build(self);
+    return self;
+}
+
+void model_free(struct model *self) {
+    if (self == NULL)
+        return;
+    free(self->stacks);
+    free(self);
+}

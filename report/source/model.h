@@ -1,0 +1,37 @@
+/* model.h - what tables say, in numbers: one row per distinct stack, and totals.
+ *
+ * The cells of a stack are summed, and ids with the same hash are the same stack. */
+#ifndef HEAPTALLY_REPORT_MODEL_H
+#define HEAPTALLY_REPORT_MODEL_H
+
+#include "tables.h"
+
+struct measures {
+    int64_t live_bytes, live_blocks;
+    int64_t peak_bytes, peak_blocks; /* live at the global maximum */
+    uint64_t allocated_bytes, allocations;
+    uint64_t freed_bytes, frees;
+};
+
+struct model_stack {
+    uint64_t hash_lo, hash_hi;
+    uint32_t stack; /* an id of it in the tables */
+    struct measures measures;
+};
+
+struct model {
+    const struct tables *tables; /* borrowed */
+    struct model_stack *stacks;
+    size_t stack_count;
+    struct measures totals;
+    size_t cell_count;         /* in use */
+    bool peak_is_now;          /* no free has followed the maximum */
+    uint64_t peak_bound_bytes; /* the true maximum is within this of totals.peak_bytes; 0: exact */
+    int64_t live_low_bytes, live_high_bytes; /* of a running process: where live was meanwhile */
+};
+
+/* Returns a model of checked tables, which must outlive it; null when out of memory. */
+struct model *model_new(const struct tables *tables, struct error *error);
+void model_free(struct model *self);
+
+#endif

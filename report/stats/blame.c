@@ -1,0 +1,143 @@
+/* blame.c - see blame.h. The lists are meant to be read: short, and each entry with its reason.
+ * Owns:    nothing.
+ * Threads: any.  Signals: no.  Heap: no. */
+#define _GNU_SOURCE
+#include "blame.h"
+
+#include <ctype.h>
+#include <fnmatch.h>
+#include <string.h>
+
+static const char *const functions[] = {
+    /* the allocator itself and its usual wrappers: malloc, je_malloc, xmalloc, sqlite3_malloc ... */
+    "*malloc",
+    "*calloc",
+    "*realloc",
+    "*reallocarray",
+    "*memalign",
+    "aligned_alloc",
+    "valloc",
+    "pvalloc",
+    "*strdup",
+    "*strndup",
+    "*memdup",
+    "*asprintf",
+    "operator new",
+    "operator new[[]]",
+    /* C++: the standard library */
+    "std::*",
+    "__gnu_cxx::*",
+    "boost::container::*",
+    /* Rust: the standard library's collections and glue */
+    "alloc::*",
+    "<alloc::*",
+    "core::*",
+    "<core::*",
+    "std[0-9]*::*",
+    "hashbrown::*",
+    "<hashbrown::*",
+    "__rust_alloc*",
+    "__rg_*",
+    "__rdl_*",
+    /* glib, apr, python and others that hand out memory in their own name */
+    "g_malloc*",
+    "g_realloc*",
+    "g_slice_*",
+    "g_try_*alloc*",
+    "PyMem_*",
+    "PyObject_Malloc",
+    "PyObject_Calloc",
+    "PyObject_Realloc",
+    "_PyMem_*",
+    "_PyObject_Malloc",
+    "_PyObject_Realloc",
+    /* D: the run-time's allocation hooks */
+    "_d_new*",
+    "_d_array*",
+    "core.memory.*",
+    NULL,
+};
+
+static const char *const files[] = {
+    "/usr/include/c++/*",  "*/include/c++/*",     "*/bits/*.h", "*/bits/*.tcc",
+    "*/ext/*allocator*.h", "*/libstdc++-v3/*",    "*/libcxx/*", "/rustc/*",
+    "*/rustlib/src/*",     "*/rustc-*/library/*", NULL,
+};
+
+const char *const *blame_functions(void) {
+    return functions;
+}
+
+const char *const *blame_files(void) {
+    return files;
+}
+
+static bool identifier(char byte) {
+    return isalnum((unsigned char)byte) || byte == '_' || byte == '$';
+}
+
+/* "operator" as a word of its own. */
+static bool operator_at(const char *text, const char *at) {
+    static const char word[] = "operator";
+    return strncmp(at, word, sizeof word - 1) == 0 && (at == text || !identifier(at[-1])) &&
+           !identifier(at[sizeof word - 1]);
+}
+
+static const char *operator_end(const char *at) {
+    at += strlen("operator");
+    if (strncmp(at, "()", 2) == 0)
+        return at + 2;
+    return at + strcspn(at, "(");
+}
+
+/* Finds [start, end): end at the argument list, start after the last blank outside of brackets. */
+void blame_qualified_name(const char *function, char *name, size_t name_bytes) {
+    static const char anonymous[] = "(anonymous namespace)";
+    const char *start = function, *at = function;
+    int depth = 0;
+    for (; *at != '\0'; at++) {
+        if (depth == 0 && operator_at(function, at)) {
+            at = operator_end(at);
+            break;
+        }
+        if (strncmp(at, anonymous, sizeof anonymous - 1) == 0) {
+            at += sizeof anonymous - 2;
+            continue;
+        }
+        if (*at == '(' && depth == 0)
+            break;
+        depth += strchr("<({[", *at) != NULL;
+        depth -= strchr(">)}]", *at) != NULL && depth > 0;
+        if (*at == ' ' && depth == 0)
+            start = at + 1;
+    }
+    size_t length = (size_t)(at - start);
+    if (length >= name_bytes)
+        length = name_bytes - 1;
+    memcpy(name, start, length);
+    name[length] = '\0';
+}
+
+static bool matches_any(const char *const *patterns, const char *text) {
+    for (; *patterns != NULL; patterns++)
+        if (fnmatch(*patterns, text, 0) == 0)
+            return true;
+    return false;
+}
+
+bool blame_skips(const struct blame *self, const struct frame *frame) {
+    char name[1024] = "";
+    if (frame->function != NULL)
+        blame_qualified_name(frame->function, name, sizeof name);
+    if (name[0] != '\0' && matches_any(functions, name))
+        return true;
+    if (frame->file != NULL && matches_any(files, frame->file))
+        return true;
+    for (size_t i = 0; i < self->extra_count; i++) {
+        const char *pattern = self->extra[i];
+        const char *place = frame->file != NULL ? frame->file : frame->module;
+        if ((name[0] != '\0' && fnmatch(pattern, name, 0) == 0) || fnmatch(pattern, place, 0) == 0)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,51 @@
+/* group.c - see group.h.
+ * Owns:    nothing.
+ * Holds:   two frames are in one group <=> group_of_frame gives one id.
+ * Threads: one.  Signals: no.  Heap: yes (new frames). */
+#include "group.h"
+
+static struct frame module_of(const struct frame *frame) {
+    return (struct frame){.module = frame->module};
+}
+
+/* A place without a line keeps its offset and its function; a line is its file and number alone. */
+static struct frame line_of(const struct frame *frame) {
+    if (frame->file == NULL)
+        return *frame;
+    return (struct frame){.file = frame->file, .line = frame->line};
+}
+
+static struct frame file_of(const struct frame *frame) {
+    if (frame->file == NULL)
+        return module_of(frame);
+    return (struct frame){.file = frame->file};
+}
+
+/* Functions of one name in two files are two functions. */
+static struct frame function_of(const struct frame *frame) {
+    if (frame->function == NULL)
+        return line_of(frame);
+    return (struct frame){.function = frame->function,
+                          .file = frame->file,
+                          .module = frame->file == NULL ? frame->module : NULL};
+}
+
+frame_id group_of_frame(struct frames *frames, enum key key, frame_id id) {
+    const struct frame *frame = frames_get(frames, id);
+    struct frame group;
+    switch (key) {
+    case KEY_FILENAME:
+        group = file_of(frame);
+        break;
+    case KEY_FUNCTION:
+        group = function_of(frame);
+        break;
+    case KEY_MODULE:
+        group = module_of(frame);
+        break;
+    default:
+        group = line_of(frame);
+        break;
+    }
+    return frames_put(frames, &group);
+}

@@ -1,0 +1,11 @@
+/* group.h - the part of a frame that a key looks at. */
+#ifndef HEAPTALLY_REPORT_GROUP_H
+#define HEAPTALLY_REPORT_GROUP_H
+
+#include "statistics.h"
+
+/* The frame that stands for the group of frame `id` under `key` (not KEY_TRACEBACK). FRAME_NONE when out
+ * of memory. */
+frame_id group_of_frame(struct frames *frames, enum key key, frame_id id);
+
+#endif

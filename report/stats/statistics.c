@@ -1,0 +1,159 @@
+/* statistics.c - see statistics.h.
+ * Owns:    rows and groups until they are handed over.
+ * Holds:   row i is group i until the rows are sorted.
+ * Threads: one.  Signals: no.  Heap: yes. */
+#define _GNU_SOURCE
+#include "statistics.h"
+#include "group.h"
+#include "interner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct grouping {
+    struct traces *traces;
+    struct frames *frames;
+    const struct query *query;
+    struct statistics *result;
+    size_t room;
+    size_t *last_trace; /* of a row: 1 + the trace that was counted in it last */
+};
+
+static bool add_row(struct grouping *self, uint32_t group, frame_id sample) {
+    struct statistics *result = self->result;
+    if (result->count == self->room) {
+        size_t room = self->room != 0 ? 2 * self->room : 256;
+        struct statistic *rows = realloc(result->rows, room * sizeof *rows);
+        if (rows != NULL)
+            result->rows = rows;
+        size_t *last = realloc(self->last_trace, room * sizeof *last);
+        if (last != NULL)
+            self->last_trace = last;
+        if (rows == NULL || last == NULL)
+            return false;
+        self->room = room;
+    }
+    size_t bytes;
+    const frame_id *frames = interner_get(result->groups, group, &bytes);
+    result->rows[group] =
+        (struct statistic){.frames = frames, .frame_count = bytes / sizeof *frames, .sample = sample};
+    self->last_trace[group] = 0;
+    result->count++;
+    return true;
+}
+
+/* Wraps rather than overflow: a damaged file may hold any counter. */
+static int64_t plus(int64_t a, int64_t b) {
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
+/* Adds a trace to a group, once. */
+static bool count_in(struct grouping *self, size_t trace, const frame_id *frames, size_t count,
+                     frame_id sample) {
+    struct amount amount = traces_amount(self->traces, trace, self->query->metric);
+    bool fresh;
+    uint32_t group = interner_put(self->result->groups, frames, count * sizeof *frames, &fresh);
+    if (group == INTERNER_NONE || (fresh && !add_row(self, group, sample)))
+        return false;
+    if (self->last_trace[group] == trace + 1)
+        return true;
+    self->last_trace[group] = trace + 1;
+    self->result->rows[group].size = plus(self->result->rows[group].size, amount.size);
+    self->result->rows[group].count = plus(self->result->rows[group].count, amount.count);
+    return true;
+}
+
+static bool count_frame(struct grouping *self, size_t trace, frame_id id) {
+    frame_id group = group_of_frame(self->frames, self->query->key, id);
+    return group != FRAME_NONE && count_in(self, trace, &group, 1, id);
+}
+
+static bool count_all_frames(struct grouping *self, size_t trace) {
+    const frame_id *ids;
+    size_t count;
+    if (!traces_frames(self->traces, trace, &ids, &count))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!count_frame(self, trace, ids[i]))
+            return false;
+    return true;
+}
+
+static bool count_trace(struct grouping *self, size_t trace) {
+    const struct query *query = self->query;
+    const frame_id *ids;
+    size_t count;
+    frame_id id;
+    if (query->key == KEY_TRACEBACK)
+        return traces_frames(self->traces, trace, &ids, &count) && count_in(self, trace, ids, count, ids[0]);
+    if (query->cumulative)
+        return count_all_frames(self, trace);
+    if (query->key == KEY_MODULE)
+        return traces_module(self->traces, trace, &id) && count_frame(self, trace, id);
+    return traces_blamed(self->traces, trace, &query->blame, &id) && count_frame(self, trace, id);
+}
+
+static bool count_traces(struct grouping *self) {
+    const struct query *query = self->query;
+    for (size_t i = 0; i < traces_count(self->traces); i++) {
+        struct amount amount = traces_amount(self->traces, i, query->metric);
+        if (amount.size == 0 && amount.count == 0)
+            continue;
+        if (!filter_all(query->filters, query->filter_count, self->traces, i))
+            continue;
+        self->result->size_total = plus(self->result->size_total, amount.size);
+        self->result->count_total = plus(self->result->count_total, amount.count);
+        if (!count_trace(self, i))
+            return false;
+    }
+    return true;
+}
+
+int statistics_compare_tracebacks(const struct frames *frames, const struct statistic *a,
+                                  const struct statistic *b) {
+    size_t i = a->frame_count, j = b->frame_count;
+    while (i > 0 && j > 0) {
+        int order = frames_compare(frames, a->frames[--i], b->frames[--j]);
+        if (order != 0)
+            return order;
+    }
+    return i > 0 ? 1 : j > 0 ? -1 : 0;
+}
+
+static int descending(const void *a, const void *b, void *frames) {
+    const struct statistic *x = a, *y = b;
+    if (x->size != y->size)
+        return x->size > y->size ? -1 : 1;
+    if (x->count != y->count)
+        return x->count > y->count ? -1 : 1;
+    return -statistics_compare_tracebacks(frames, x, y);
+}
+
+static void sort_rows(struct statistics *self, struct frames *frames) {
+    if (self->count != 0)
+        qsort_r(self->rows, self->count, sizeof *self->rows, descending, frames);
+}
+
+bool statistics_of(struct traces *traces, const struct query *query, struct statistics *result,
+                   struct error *error) {
+    memset(result, 0, sizeof *result);
+    if (query->cumulative && query->key == KEY_TRACEBACK)
+        return error_set(error, "--cumulative cannot be used with the key traceback: a stack is one row");
+    struct grouping grouping = {
+        .traces = traces, .frames = traces_frame_table(traces), .query = query, .result = result};
+    result->groups = interner_new();
+    bool done = result->groups != NULL && count_traces(&grouping);
+    free(grouping.last_trace);
+    if (done) {
+        sort_rows(result, grouping.frames);
+        return true;
+    }
+    statistics_free(result);
+    return error_out_of_memory(error);
+}
+
+void statistics_free(struct statistics *self) {
+    free(self->rows);
+    interner_free(self->groups);
+    memset(self, 0, sizeof *self);
+}

@@ -1,0 +1,188 @@
+/* traces.c - see traces.h.
+ * Owns:    the resolver, scratch arrays, the verdicts of blame.
+ * Holds:   verdicts belong to the blame that was asked last.
+ * Threads: one.  Signals: no.  Heap: yes. */
+#include "traces.h"
+#include "resolver.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum verdict { UNKNOWN, SKIPPED, NAMED };
+
+struct traces {
+    const struct model *model;
+    struct symbols *symbols;
+    struct frames *frames;
+    struct resolver *resolver;
+    uint32_t *entries; /* decoded stack, outermost first */
+    frame_id *ids;
+    size_t id_room;
+    uint8_t *verdicts; /* enum verdict, by frame id */
+    size_t verdict_room;
+    struct blame judged; /* whose verdicts they are */
+};
+
+struct traces *traces_new(const struct model *model, struct symbols *symbols, struct frames *frames,
+                          struct error *error) {
+    struct traces *self = calloc(1, sizeof *self);
+    if (self != NULL) {
+        self->model = model;
+        self->symbols = symbols;
+        self->frames = frames;
+        self->resolver = resolver_new(model->tables, symbols, frames);
+        self->entries = malloc((size_t)HT_NFRAME_MAX * sizeof *self->entries);
+        if (self->resolver != NULL && self->entries != NULL)
+            return self;
+    }
+    traces_free(self);
+    error_out_of_memory(error);
+    return NULL;
+}
+
+void traces_free(struct traces *self) {
+    if (self == NULL)
+        return;
+    resolver_free(self->resolver);
+    free(self->entries);
+    free(self->ids);
+    free(self->verdicts);
+    free(self);
+}
+
+size_t traces_count(const struct traces *self) {
+    return self->model->stack_count;
+}
+
+struct frames *traces_frame_table(const struct traces *self) {
+    return self->frames;
+}
+
+struct amount traces_amount(const struct traces *self, size_t trace, enum metric metric) {
+    const struct measures *measures = &self->model->stacks[trace].measures;
+    switch (metric) {
+    case METRIC_PEAK:
+        return (struct amount){measures->peak_bytes, measures->peak_blocks};
+    case METRIC_TOTAL:
+        return (struct amount){(int64_t)measures->allocated_bytes, (int64_t)measures->allocations};
+    default:
+        return (struct amount){measures->live_bytes, measures->live_blocks};
+    }
+}
+
+/* ---- frames ---- */
+
+static bool push(struct traces *self, size_t *count, frame_id id) {
+    if (*count == self->id_room) {
+        size_t room = self->id_room != 0 ? 2 * self->id_room : 256;
+        frame_id *more = realloc(self->ids, room * sizeof *more);
+        if (more == NULL)
+            return false;
+        self->ids = more;
+        self->id_room = room;
+    }
+    self->ids[(*count)++] = id;
+    return id != FRAME_NONE;
+}
+
+/* The frame of a stack that has none. */
+static frame_id no_stack(struct traces *self, uint32_t stack) {
+    struct frame frame = {.module = stack == HT_STACK_OVERFLOW       ? "[overflow]"
+                                    : stack == HT_STACK_UNATTRIBUTED ? "[unattributed]"
+                                                                     : "[no stack]"};
+    return frames_put(self->frames, &frame);
+}
+
+static size_t decode(struct traces *self, size_t trace) {
+    uint32_t stack = self->model->stacks[trace].stack;
+    return stack < HT_STACK_FIRST ? 0 : tables_frames(self->model->tables, stack, self->entries);
+}
+
+bool traces_frames(struct traces *self, size_t trace, const frame_id **ids, size_t *count) {
+    size_t entries = decode(self, trace);
+    *count = 0;
+    for (size_t i = entries; i-- > 0;) {
+        const frame_id *chain;
+        size_t length;
+        if (!resolver_chain(self->resolver, self->entries[i], &chain, &length))
+            return false;
+        for (size_t j = 0; j < length; j++)
+            if (!push(self, count, chain[j]))
+                return false;
+    }
+    if (entries == 0 && !push(self, count, no_stack(self, self->model->stacks[trace].stack)))
+        return false;
+    *ids = self->ids;
+    return true;
+}
+
+bool traces_module(struct traces *self, size_t trace, frame_id *id) {
+    const struct tables *tables = self->model->tables;
+    size_t entries = decode(self, trace);
+    struct frame frame = {.module = "[unknown]"};
+    if (entries == 0) {
+        *id = no_stack(self, self->model->stacks[trace].stack);
+        return *id != FRAME_NONE;
+    }
+    uint32_t module = tables_pc(tables, self->entries[entries - 1] & HT_FRAME_PC)->module;
+    if (module != 0 && tables_module_path(tables, module)[0] != '\0')
+        frame.module = tables_module_path(tables, module);
+    *id = frames_put(self->frames, &frame);
+    return *id != FRAME_NONE;
+}
+
+/* ---- blame ---- */
+
+static bool room_for_verdict(struct traces *self, frame_id id) {
+    if (id < self->verdict_room)
+        return true;
+    size_t room = 2 * (size_t)frames_count(self->frames) + 1024;
+    uint8_t *more = realloc(self->verdicts, room);
+    if (more == NULL)
+        return false;
+    memset(more + self->verdict_room, UNKNOWN, room - self->verdict_room);
+    self->verdicts = more;
+    self->verdict_room = room;
+    return true;
+}
+
+static bool skipped(struct traces *self, const struct blame *blame, frame_id id) {
+    if (blame->raw || !room_for_verdict(self, id))
+        return false;
+    if (self->verdicts[id] == UNKNOWN)
+        self->verdicts[id] = blame_skips(blame, frames_get(self->frames, id)) ? SKIPPED : NAMED;
+    return self->verdicts[id] == SKIPPED;
+}
+
+static void judge_for(struct traces *self, const struct blame *blame) {
+    if (self->judged.extra == blame->extra && self->judged.extra_count == blame->extra_count)
+        return;
+    if (self->verdicts != NULL)
+        memset(self->verdicts, UNKNOWN, self->verdict_room);
+    self->judged = *blame;
+}
+
+bool traces_blamed(struct traces *self, size_t trace, const struct blame *blame, frame_id *id) {
+    size_t entries = decode(self, trace);
+    frame_id newest = FRAME_NONE;
+    judge_for(self, blame);
+    for (size_t i = entries; i-- > 0;) {
+        const frame_id *chain;
+        size_t length;
+        if (!resolver_chain(self->resolver, self->entries[i], &chain, &length))
+            return false;
+        if (newest == FRAME_NONE)
+            newest = chain[0];
+        for (size_t j = 0; j < length; j++) {
+            *id = chain[j];
+            if (!skipped(self, blame, *id))
+                return true;
+        }
+    }
+    *id = entries != 0 ? newest : no_stack(self, self->model->stacks[trace].stack);
+    return *id != FRAME_NONE;
+}
+
+struct symbols_status traces_symbols_status(struct traces *self, uint32_t module) {
+    return symbols_status(self->symbols, resolver_symbols_module(self->resolver, module));
+}

@@ -1,0 +1,53 @@
+/* traces.h - one loaded snapshot as tracemalloc sees one: traces, each a stack with its sizes and counts.
+ *
+ * A trace here stands for all blocks of one stack, where tracemalloc has one trace per block. This is the
+ * interface that statistics, comparison and filters are written against:
+ *
+ *     source_open -> model_new -> traces_new     load
+ *     struct filter, in a struct query           filter
+ *     statistics_of                              statistics
+ *     statistics_compare                         compare */
+#ifndef HEAPTALLY_REPORT_TRACES_H
+#define HEAPTALLY_REPORT_TRACES_H
+
+#include "blame.h"
+#include "frames.h"
+#include "../source/error.h"
+#include "../source/model.h"
+#include "../symbols/symbols.h"
+
+enum metric {
+    METRIC_LIVE,  /* blocks that are allocated now */
+    METRIC_PEAK,  /* blocks that were at the moment of the largest live size */
+    METRIC_TOTAL, /* all blocks ever allocated */
+};
+
+struct amount {
+    int64_t size, count;
+};
+
+struct traces;
+
+/* Returns the traces of a model. Borrows all three; they must outlive it. */
+struct traces *traces_new(const struct model *model, struct symbols *symbols, struct frames *frames,
+                          struct error *error);
+void traces_free(struct traces *self);
+
+size_t traces_count(const struct traces *self);
+struct amount traces_amount(const struct traces *self, size_t trace, enum metric metric);
+struct frames *traces_frame_table(const struct traces *self);
+
+/* All frames of a trace, inlined ones included, newest first, at least one. The array lives until the
+ * next call. False when out of memory. */
+bool traces_frames(struct traces *self, size_t trace, const frame_id **ids, size_t *count);
+
+/* The newest frame, or the newest that `blame` does not pass over. Looks up no more PCs than that takes. */
+bool traces_blamed(struct traces *self, size_t trace, const struct blame *blame, frame_id *id);
+
+/* The module of the newest frame, as a frame of its own. Needs no symbols. */
+bool traces_module(struct traces *self, size_t trace, frame_id *id);
+
+/* What was found of a module's symbols; for `heaptally info`. */
+struct symbols_status traces_symbols_status(struct traces *self, uint32_t module);
+
+#endif

@@ -1,0 +1,14 @@
+/* fake_symbols.h - a symboliser for tests: linked in place of the real one, it knows what a test tells it. */
+#ifndef HEAPTALLY_TESTS_FAKE_SYMBOLS_H
+#define HEAPTALLY_TESTS_FAKE_SYMBOLS_H
+
+#include "symbols/symbols.h"
+
+/* Address `vaddr` of any module resolves to these frames, the innermost first. Borrows `frames`. */
+void fake_symbols_add(uint64_t vaddr, const struct symbols_frame *frames, size_t count);
+void fake_symbols_forget(void);
+
+/* How often symbols_resolve was asked. */
+size_t fake_symbols_asked(void);
+
+#endif

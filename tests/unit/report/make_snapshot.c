@@ -1,0 +1,158 @@
+/* make_snapshot.c - see make_snapshot.h.
+ * Owns:    nothing.
+ * Threads: one.  Signals: no.  Heap: yes. */
+#define _GNU_SOURCE
+#include "make_snapshot.h"
+#include "source/snapshot_write.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+static uint32_t append(struct tables *tables, enum ht_region_id id, const void *record, uint32_t count) {
+    struct records *records = &tables->region[id];
+    size_t bytes = tables_record_bytes(id);
+    void *more = realloc(records->at, (records->count + count) * bytes + 1);
+    if (more == NULL)
+        abort();
+    records->at = more;
+    memcpy((char *)more + records->count * bytes, record, count * bytes);
+    records->count += count;
+    ((char *)more)[records->count * bytes] = '\0';
+    tables->header.regions[id].used_records = records->count;
+    return records->count - count;
+}
+
+struct tables *make_tables(void) {
+    static const struct ht_module zero;
+    struct tables *tables = tables_new();
+    if (tables == NULL)
+        abort();
+    struct ht_header *header = &tables->header;
+    memcpy(header->magic, HT_MAGIC, sizeof header->magic);
+    header->version = HT_VERSION;
+    header->header_bytes = HT_HEADER_BYTES;
+    header->byte_order = HT_BYTE_ORDER;
+    header->kind = HT_KIND_SNAPSHOT;
+    header->pointer_bytes = sizeof(void *);
+    header->machine = 62;
+    header->pid = 4242;
+    header->nframe = 128;
+    snprintf(header->executable, sizeof header->executable, "/usr/bin/made");
+    for (int i = 0; i < HT_REGIONS; i++) {
+        header->regions[i].record_bytes = tables_record_bytes((enum ht_region_id)i);
+        append(tables, (enum ht_region_id)i, &zero, 1);
+    }
+    uint32_t none[2] = {0, 0};
+    make_stack(tables, 0, 0, none, 0); /* HT_STACK_OVERFLOW */
+    make_stack(tables, 0, 0, none, 0); /* HT_STACK_UNATTRIBUTED */
+    return tables;
+}
+
+uint32_t make_module(struct tables *tables, const char *path, uint64_t load_bias) {
+    struct ht_module module = {
+        .load_bias = load_bias, .start = load_bias, .end = load_bias + 0x10000, .valid = 1};
+    module.path = append(tables, HT_REGION_STRINGS, path, (uint32_t)strlen(path) + 1);
+    return append(tables, HT_REGION_MODULES, &module, 1);
+}
+
+uint32_t make_pc(struct tables *tables, uint64_t pc, uint32_t module) {
+    struct ht_pc record = {.pc = pc, .module = module};
+    return append(tables, HT_REGION_PCS, &record, 1);
+}
+
+uint32_t make_stack(struct tables *tables, uint32_t base, uint16_t kept, const uint32_t *pcs,
+                    uint16_t count) {
+    struct ht_stack stack = {.base = base, .kept = kept, .depth = (uint32_t)kept + count};
+    stack.frame_count = (uint16_t)stack.depth;
+    stack.first_frame = append(tables, HT_REGION_FRAMES, pcs, count);
+    stack.hash_lo = stack.hash_hi = tables->region[HT_REGION_STACKS].count + 1000u;
+    return append(tables, HT_REGION_STACKS, &stack, 1);
+}
+
+uint32_t make_cell(struct tables *tables, uint32_t stack, uint64_t allocations, uint64_t size,
+                   uint64_t frees) {
+    struct ht_cell cell = {.allocations = allocations,
+                           .allocated_bytes = allocations * size,
+                           .frees = frees,
+                           .freed_bytes = frees * size,
+                           .peak_sequence = UINT32_MAX,
+                           .stack = stack};
+    return append(tables, HT_REGION_CELLS, &cell, 1);
+}
+
+struct ht_cell *made_cell(struct tables *tables, uint32_t cell) {
+    return (struct ht_cell *)tables->region[HT_REGION_CELLS].at + cell;
+}
+
+struct ht_stack *made_stack(struct tables *tables, uint32_t stack) {
+    return (struct ht_stack *)tables->region[HT_REGION_STACKS].at + stack;
+}
+
+void *make_image(const struct tables *tables, size_t *size_bytes) {
+    uint64_t at = HT_HEADER_BYTES;
+    *size_bytes = HT_HEADER_BYTES;
+    for (int i = 0; i < HT_REGIONS; i++)
+        *size_bytes += ((size_t)tables->region[i].count * tables_record_bytes((enum ht_region_id)i) + 4095) /
+                       4096 * 4096;
+    char *bytes = aligned_alloc(64, *size_bytes);
+    if (bytes == NULL)
+        abort();
+    memset(bytes, 0, *size_bytes);
+    struct ht_header *header = (void *)bytes;
+    memcpy(header, &tables->header, sizeof *header);
+    header->kind = HT_KIND_IMAGE;
+    for (int i = 0; i < HT_REGIONS; i++) {
+        struct ht_region *region = &header->regions[i];
+        size_t used = (size_t)tables->region[i].count * region->record_bytes;
+        region->offset = at;
+        region->capacity_bytes = region->committed_bytes = (used + 4095) / 4096 * 4096;
+        memcpy(bytes + at, tables->region[i].at, used);
+        at += region->capacity_bytes;
+    }
+    return bytes;
+}
+
+void *make_snapshot(const struct tables *tables, bool compress, size_t *size_bytes) {
+    char path[] = "/tmp/heaptally-test-XXXXXX";
+    struct snapshot_options options = {
+        .trigger = HT_TRIGGER_OUTSIDE, .number = 1, .compress = compress, .overwrite = true};
+    struct error error;
+    int fd = mkstemp(path);
+    if (fd < 0 || !snapshot_write(tables, path, &options, NULL, &error))
+        abort();
+    close(fd);
+    FILE *file = fopen(path, "rbe");
+    unlink(path);
+    if (file == NULL)
+        abort();
+    char *bytes = aligned_alloc(64, 1 << 20);
+    if (bytes == NULL)
+        abort();
+    *size_bytes = fread(bytes, 1, 1 << 20, file);
+    fclose(file);
+    return bytes;
+}
+
+void make_header_checksum(void *snapshot) {
+    struct ht_header *header = snapshot;
+    header->header_checksum = 0;
+    header->header_checksum = XXH64(snapshot, sizeof *header, 0);
+}
+
+struct tables *make_example(void) {
+    struct tables *tables = make_tables();
+    uint32_t program = make_module(tables, "/usr/bin/made", 0x400000);
+    uint32_t library = make_module(tables, "/lib/libmade.so", 0x7f0000000000);
+    uint32_t pcs[] = {make_pc(tables, 0x401001, program), make_pc(tables, 0x401101, program),
+                      make_pc(tables, 0x7f0000000201, library), make_pc(tables, 0x7f0000000301, library)};
+    uint32_t first = make_stack(tables, 0, 0, pcs, 3);
+    uint32_t second = make_stack(tables, first, 2, &pcs[3], 1);
+    uint32_t third = make_stack(tables, second, 1, &pcs[2], 1);
+    make_cell(tables, first, 100, 10, 40);
+    make_cell(tables, second, 7, 1000, 0);
+    make_cell(tables, third, 1, 1, 0);
+    return tables;
+}

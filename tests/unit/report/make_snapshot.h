@@ -1,0 +1,38 @@
+/* make_snapshot.h - small synthetic heaps for the tests of the command.
+ *
+ * Every call asserts that it succeeded. Record 0 of each region is there and zero. */
+#ifndef HEAPTALLY_TESTS_MAKE_SNAPSHOT_H
+#define HEAPTALLY_TESTS_MAKE_SNAPSHOT_H
+
+#include "source/tables.h"
+
+/* Empty tables of a snapshot of process 4242, /usr/bin/made. Free with tables_free. */
+struct tables *make_tables(void);
+
+/* Each returns the new record's id. */
+uint32_t make_module(struct tables *tables, const char *path, uint64_t load_bias);
+uint32_t make_pc(struct tables *tables, uint64_t pc, uint32_t module);
+
+/* A stack of the first `kept` frames of `base`, then `count` PCs, outermost first. */
+uint32_t make_stack(struct tables *tables, uint32_t base, uint16_t kept, const uint32_t *pcs, uint16_t count);
+
+/* A cell: `allocations` blocks of `size` bytes, of which `frees` were freed. */
+uint32_t make_cell(struct tables *tables, uint32_t stack, uint64_t allocations, uint64_t size,
+                   uint64_t frees);
+struct ht_cell *made_cell(struct tables *tables, uint32_t cell);
+struct ht_stack *made_stack(struct tables *tables, uint32_t stack);
+
+/* The bytes of a live image with these tables; free with free. */
+void *make_image(const struct tables *tables, size_t *size_bytes);
+
+/* The bytes of a snapshot file with these tables; free with free. */
+void *make_snapshot(const struct tables *tables, bool compress, size_t *size_bytes);
+
+/* Puts the header's checksum right after a test has changed the header. */
+void make_header_checksum(void *snapshot);
+
+/* Two modules, /usr/bin/made and /lib/libmade.so; three stacks: main>grow>malloc twice with a shared base,
+ * and main>other; sizes 100 * 10 (40 freed), 7 * 1000, 1 * 1. */
+struct tables *make_example(void);
+
+#endif

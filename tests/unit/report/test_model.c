@@ -1,0 +1,170 @@
+/* test_model.c - images are frozen between updates; cells add up to stacks; the peak is where it was. */
+#include "check.h"
+#include "make_snapshot.h"
+#include "source/image.h"
+#include "source/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void an_image_is_read(void **state) {
+    (void)state;
+    struct tables *made = make_example();
+    size_t size;
+    struct error error;
+    void *bytes = make_image(made, &size);
+    struct tables *read = image_freeze(bytes, size, true, "image", &error);
+    assert_non_null(read);
+    struct model *model = model_new(read, &error);
+    assert_int_equal(model->totals.live_bytes, 7601);
+    assert_int_equal(model->live_low_bytes, 7601);
+    assert_int_equal(model->live_high_bytes, 7601);
+    model_free(model);
+    tables_free(read);
+    tables_free(made);
+    free(bytes);
+}
+
+/* The owner was killed in the middle of an update: the row is taken as it is. */
+static void an_odd_sequence_does_not_hang(void **state) {
+    (void)state;
+    struct tables *made = make_example();
+    size_t size;
+    made_cell(made, 2)->write_sequence = 7;
+    void *bytes = make_image(made, &size);
+    struct tables *read = image_freeze(bytes, size, false, "image", NULL);
+    assert_non_null(read);
+    assert_int_equal(made_cell(read, 2)->allocations, 7);
+    tables_free(read);
+    tables_free(made);
+    free(bytes);
+}
+
+static void what_is_not_committed_is_not_read(void **state) {
+    (void)state;
+    struct tables *made = make_example();
+    size_t size;
+    char *bytes = make_image(made, &size);
+    struct ht_header *header = (void *)bytes;
+    header->regions[HT_REGION_CELLS].used_records = 1 << 30;
+    header->regions[HT_REGION_CELLS].committed_bytes = 3 * sizeof(struct ht_cell) + 10;
+    struct tables *read = image_freeze(bytes, size, false, "image", NULL);
+    assert_non_null(read);
+    assert_int_equal(read->region[HT_REGION_CELLS].count, 3);
+    tables_free(read);
+    tables_free(made);
+    free(bytes);
+}
+
+static void every_truncation_of_an_image_is_an_error(void **state) {
+    (void)state;
+    struct tables *made = make_example();
+    size_t size;
+    void *bytes = make_image(made, &size);
+    for (size_t cut = 0; cut < size; cut += 509)
+        assert_null(image_freeze(bytes, cut, false, "image", NULL));
+    tables_free(made);
+    free(bytes);
+}
+
+static void random_images_are_survived(void **state) {
+    (void)state;
+    struct tables *made = make_example();
+    size_t size;
+    unsigned char *good = make_image(made, &size), *bytes = aligned_alloc(64, size);
+    srand(1);
+    for (int round = 0; round < 20000; round++) {
+        memcpy(bytes, good, size);
+        for (int i = 0; i < 4; i++)
+            bytes[(size_t)rand() % size] = (unsigned char)rand();
+        for (int i = 0; i < 2; i++) /* where it hurts */
+            bytes[offsetof(struct ht_header, regions) +
+                  (size_t)rand() % (HT_REGIONS * sizeof(struct ht_region))] = (unsigned char)rand();
+        struct tables *read = image_freeze(bytes, size, true, "image", NULL);
+        struct model *model = read != NULL ? model_new(read, NULL) : NULL;
+        model_free(model);
+        tables_free(read);
+    }
+    free(bytes);
+    free(good);
+    tables_free(made);
+}
+
+static void cells_and_equal_hashes_add_up(void **state) {
+    (void)state;
+    struct tables *tables = make_example();
+    make_cell(tables, 3, 1, 50, 0);
+    struct ht_stack *twin = made_stack(tables, 5), *of = made_stack(tables, 4);
+    twin->hash_lo = of->hash_lo;
+    twin->hash_hi = of->hash_hi;
+    make_cell(tables, HT_STACK_OVERFLOW, 2, 8, 0);
+    struct model *model = model_new(tables, NULL);
+    assert_int_equal(model->stack_count, 3);
+    int64_t found[3] = {0};
+    for (size_t i = 0; i < 3; i++) {
+        uint32_t stack = model->stacks[i].stack;
+        found[stack == 3 ? 0 : stack == 4 ? 1 : 2] = model->stacks[i].measures.live_bytes;
+    }
+    assert_int_equal(found[0], 600 + 50);
+    assert_int_equal(found[1], 7000 + 1);
+    assert_int_equal(found[2], 16);
+    model_free(model);
+    tables_free(tables);
+}
+
+/* A block that another thread frees makes that thread's cell negative; the sum is right. */
+static void frees_by_another_thread_cancel(void **state) {
+    (void)state;
+    struct tables *tables = make_tables();
+    uint32_t pc = make_pc(tables, 0x1000, 0), stack = make_stack(tables, 0, 0, &pc, 1);
+    make_cell(tables, stack, 10, 100, 0);
+    make_cell(tables, stack, 0, 100, 4);
+    struct ht_cell *other = made_cell(tables, 2);
+    assert_int_equal(other->freed_bytes, 400);
+    struct model *model = model_new(tables, NULL);
+    assert_int_equal(model->stacks[0].measures.live_bytes, 600);
+    assert_int_equal(model->stacks[0].measures.live_blocks, 6);
+    model_free(model);
+    tables_free(tables);
+}
+
+static void the_peak_is_kept_or_live_or_now(void **state) {
+    (void)state;
+    struct tables *tables = make_example();
+    tables->header.totals.peak_sequence = (uint64_t)5 << 32 | 9; /* cells keep the low half */
+    tables->header.totals.peak_bytes = 9000;
+    struct ht_cell *first = made_cell(tables, 1);
+    first->peak_sequence = 9;
+    first->peak_bytes = 1500;
+    first->peak_blocks = 150;
+    struct model *model = model_new(tables, NULL);
+    assert_false(model->peak_is_now);
+    assert_int_equal(model->totals.peak_bytes, 1500 + 7000 + 1);
+    assert_int_equal(model->totals.peak_blocks, 150 + 7 + 1);
+    model_free(model);
+    tables->header.totals.peak_bytes = 7600; /* less than what lives now */
+    model = model_new(tables, NULL);
+    assert_true(model->peak_is_now);
+    assert_int_equal(model->totals.peak_bytes, 7601);
+    model_free(model);
+    tables->header.totals.slots_in_use = 4;
+    tables->header.totals.quantum_max_bytes = 256;
+    model = model_new(tables, NULL);
+    assert_int_equal(model->peak_bound_bytes, 2 * 4 * 256);
+    model_free(model);
+    tables_free(tables);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_image_is_read),
+        cmocka_unit_test(an_odd_sequence_does_not_hang),
+        cmocka_unit_test(what_is_not_committed_is_not_read),
+        cmocka_unit_test(every_truncation_of_an_image_is_an_error),
+        cmocka_unit_test(random_images_are_survived),
+        cmocka_unit_test(cells_and_equal_hashes_add_up),
+        cmocka_unit_test(frees_by_another_thread_cancel),
+        cmocka_unit_test(the_peak_is_kept_or_live_or_now),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

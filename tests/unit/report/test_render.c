@@ -1,0 +1,228 @@
+/* test_render.c - each renderer against its golden file, byte for byte. With HEAPTALLY_UPDATE_GOLDEN set in
+ * the environment it writes the files instead: then read the difference before you commit it. */
+#define _GNU_SOURCE
+#include "check.h"
+#include "render/json_view.h"
+#include "render/table.h"
+#include "render/text.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- files ---- */
+
+static char *read_file(const char *name) {
+    char *path, *text = calloc(1, 1 << 16);
+    assert_true(asprintf(&path, "%s/%s", GOLDEN, name) > 0);
+    FILE *file = fopen(path, "re");
+    if (file != NULL) {
+        text[fread(text, 1, (1 << 16) - 1, file)] = '\0';
+        fclose(file);
+    }
+    free(path);
+    return text;
+}
+
+static void write_file(const char *name, const char *text) {
+    char *path;
+    assert_true(asprintf(&path, "%s/%s", GOLDEN, name) > 0);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    free(path);
+}
+
+/* Where the tests lie is not for a golden file: it becomes /golden. */
+static char *anywhere(char *text) {
+    char *out = calloc(1, strlen(text) + 1), *end = out;
+    for (const char *at = text; *at != '\0';)
+        if (strncmp(at, GOLDEN, strlen(GOLDEN)) == 0) {
+            end = stpcpy(end, "/golden");
+            at += strlen(GOLDEN);
+        } else {
+            *end++ = *at++;
+        }
+    free(text);
+    return out;
+}
+
+static void expect_golden(const char *name, char *text) {
+    text = anywhere(text);
+    if (getenv("HEAPTALLY_UPDATE_GOLDEN") != NULL)
+        write_file(name, text);
+    char *golden = read_file(name);
+    assert_string_equal(text, golden);
+    free(golden);
+    free(text);
+}
+
+/* ---- a view ---- */
+
+#define SOURCE GOLDEN "/source.c"
+
+static struct view_frame frames[] = {
+    {.file = SOURCE, .line = 5, .function = "make_node", .module = "/usr/bin/tree"},
+    {.file = SOURCE, .line = 11, .function = "main", .module = "/usr/bin/tree"},
+    {.module = "/lib/libc.so.6", .offset = 0x271c9, .has_offset = true, .function = "__libc_start_call_main"},
+};
+static struct view_frame hostile = {
+    .file = "/tmp/\x1b[2J\"\\\n\xff\xc2\x9b.c", .line = 7, .function = "f<\"\t\">", .module = "/tmp/\x7f"};
+static struct view_frame unknown = {.module = "[unknown]", .offset = 0x7f0012345678, .has_offset = true};
+static struct view_frame stripped = {.module = "/usr/lib/libz.so.1", .offset = 0x2345, .has_offset = true};
+static struct view_frame overflow = {.module = "[overflow]"};
+
+static struct view_row rows[] = {
+    {.place = {.file = SOURCE, .line = 5, .function = "make_node", .module = "/usr/bin/tree"},
+     .frames = frames,
+     .frame_count = 3,
+     .size = 8388608,
+     .count = 100000,
+     .size_diff = 4194304,
+     .count_diff = 50000},
+    {.place = {.module = "/lib/libc.so.6",
+               .offset = 0x271c9,
+               .has_offset = true,
+               .function = "__libc_start_call_main"},
+     .frames = &frames[2],
+     .frame_count = 1,
+     .size = 102400,
+     .count = 3,
+     .size_diff = 0,
+     .count_diff = 0},
+    {.place = {.file = "/tmp/\x1b[2J\"\\\n\xff\xc2\x9b.c",
+               .line = 7,
+               .function = "f<\"\t\">",
+               .module = "/tmp/\x7f"},
+     .frames = &hostile,
+     .frame_count = 1,
+     .size = 10239,
+     .count = 1,
+     .size_diff = -512,
+     .count_diff = -1},
+    {.place = {.module = "[unknown]", .offset = 0x7f0012345678, .has_offset = true},
+     .frames = &unknown,
+     .frame_count = 1,
+     .size = 10,
+     .count = 2},
+    {.place = {.module = "/usr/lib/libz.so.1", .offset = 0x2345, .has_offset = true},
+     .frames = &stripped,
+     .frame_count = 1,
+     .size = 0,
+     .count = 0,
+     .size_diff = -77,
+     .count_diff = -7},
+    {.place = {.module = "[overflow]"}, .frames = &overflow, .frame_count = 1, .size = 1, .count = 1},
+};
+
+static const struct view_loss losses[] = {{"untracked_blocks", "blocks that are in no row", 3},
+                                          {"fork", "never", 0}};
+
+static struct view make_view(enum view_key key) {
+    return (struct view){.key = key,
+                         .metric = "live",
+                         .asked = 6,
+                         .rows = rows,
+                         .row_count = 6,
+                         .other_count = 2,
+                         .other_size = 12800,
+                         .other_size_diff = -100,
+                         .total_size = 8514058,
+                         .total_size_diff = 4193615,
+                         .totals = {8514058, 100009, 9000000, 100100, 20000000, 300000, 199991},
+                         .old_totals = {4320443, 50017, 9000000, 100100, 15000000, 200000, 149983},
+                         .losses = losses,
+                         .loss_count = 2};
+}
+
+static char *render(void (*renderer)(FILE *, const struct view *), const struct view *view) {
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    renderer(out, view);
+    fclose(out);
+    return text;
+}
+
+static void each_key_prints_its_place(void **state) {
+    static const char *const names[] = {"top-lineno.txt", "top-filename.txt", "top-function.txt",
+                                        "top-module.txt", "top-traceback.txt"};
+    (void)state;
+    for (int key = VIEW_LINENO; key <= VIEW_TRACEBACK; key++) {
+        struct view view = make_view((enum view_key)key);
+        expect_golden(names[key], render(text_render, &view));
+    }
+}
+
+static void bare_rows_are_one_a_line(void **state) {
+    (void)state;
+    struct view view = make_view(VIEW_LINENO);
+    view.bare = true;
+    expect_golden("top-bare.txt", render(text_render, &view));
+    view.key = VIEW_TRACEBACK;
+    expect_golden("top-bare-traceback.txt", render(text_render, &view));
+}
+
+static void differences_have_signs(void **state) {
+    (void)state;
+    struct view view = make_view(VIEW_LINENO);
+    view.difference = true;
+    expect_golden("diff.txt", render(text_render, &view));
+    expect_golden("diff.json", render(json_view_render, &view));
+}
+
+static void headings_name_the_metric(void **state) {
+    (void)state;
+    struct view view = make_view(VIEW_LINENO);
+    view.row_count = 0;
+    view.asked = 0;
+    view.other_count = 0;
+    view.loss_count = 0;
+    view.metric = "peak";
+    view.cumulative = true;
+    expect_golden("top-empty.txt", render(text_render, &view));
+}
+
+static void json_is_json(void **state) {
+    (void)state;
+    struct view view = make_view(VIEW_TRACEBACK);
+    char *text = render(json_view_render, &view);
+    json_error_t error;
+    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    assert_non_null(root);
+    json_t *first = json_array_get(json_object_get(root, "rows"), 0);
+    assert_int_equal(json_integer_value(json_object_get(first, "size")), 8388608);
+    assert_int_equal(json_array_size(json_object_get(first, "traceback")), 3);
+    json_t *third = json_array_get(json_object_get(root, "rows"), 2);
+    assert_string_equal(json_string_value(json_object_get(third, "function")), "f<\"\t\">");
+    json_decref(root);
+    expect_golden("top.json", text);
+}
+
+static void tables_are_aligned(void **state) {
+    static const struct table_column columns[] = {
+        {"PID", true}, {"PROGRAM", false}, {"LIVE", true}, {"STARTED", false}};
+    static const char *const cells[] = {"1",     "caf\xc3\xa9", "84 B",     "now", //
+                                        "12345", "a\x1b[m",     "8192 KiB", "then"};
+    char *text = NULL;
+    size_t size;
+    (void)state;
+    FILE *out = open_memstream(&text, &size);
+    table_render(out, columns, 4, cells, 2);
+    fclose(out);
+    expect_golden("table.txt", text);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_key_prints_its_place),
+        cmocka_unit_test(bare_rows_are_one_a_line),
+        cmocka_unit_test(differences_have_signs),
+        cmocka_unit_test(headings_name_the_metric),
+        cmocka_unit_test(json_is_json),
+        cmocka_unit_test(tables_are_aligned),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,230 @@
+/* test_snapshot.c - what was written is what is read, and nothing else is read at all. */
+#include "check.h"
+#include "make_snapshot.h"
+#include "source/model.h"
+#include "source/snapshot.h"
+#include "source/snapshot_write.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void expect_example(const struct tables *tables) {
+    struct model *model = model_new(tables, NULL);
+    assert_non_null(model);
+    assert_int_equal(model->stack_count, 3);
+    assert_int_equal(model->totals.live_bytes, 600 + 7000 + 1);
+    assert_int_equal(model->totals.live_blocks, 60 + 7 + 1);
+    assert_int_equal(model->totals.allocations, 108);
+    assert_int_equal(model->totals.allocated_bytes, 8001);
+    assert_int_equal(model->totals.frees, 40);
+    model_free(model);
+}
+
+static void round_trip(bool compress) {
+    struct tables *made = make_example();
+    size_t size;
+    struct error error;
+    void *bytes = make_snapshot(made, compress, &size);
+    struct tables *read = snapshot_parse(bytes, size, "made", &error);
+    assert_non_null(read);
+    expect_example(read);
+    for (int i = 0; i < HT_REGIONS; i++) {
+        assert_int_equal(read->region[i].count, made->region[i].count);
+        assert_memory_equal(read->region[i].at, made->region[i].at,
+                            made->region[i].count * tables_record_bytes((enum ht_region_id)i));
+    }
+    tables_free(read);
+    tables_free(made);
+    free(bytes);
+}
+
+static void plain_comes_back(void **state) {
+    (void)state;
+    round_trip(false);
+}
+
+static void compressed_comes_back(void **state) {
+    (void)state;
+    round_trip(true);
+}
+
+static void every_truncation_is_an_error(void **state) {
+    (void)state;
+    struct tables *made = make_example();
+    for (int compress = 0; compress < 2; compress++) {
+        size_t size;
+        char *bytes = make_snapshot(made, compress != 0, &size);
+        for (size_t cut = 0; cut < size; cut += cut < 200 || cut > HT_HEADER_BYTES ? 1 : 97) {
+            char *part =
+                aligned_alloc(64, (cut + 64) & ~(size_t)63); /* so that ASan sees one byte too many */
+            struct error error = {""};
+            memcpy(part, bytes, cut);
+            assert_null(snapshot_parse(part, cut, "cut", &error));
+            assert_non_null(strstr(error.text, "cut: offset "));
+            free(part);
+        }
+        free(bytes);
+    }
+    tables_free(made);
+}
+
+/* A byte of the padding behind the header may change; any other is covered by a checksum. */
+static void every_flipped_byte_is_an_error(void **state) {
+    (void)state;
+    struct tables *made = make_example();
+    for (int compress = 0; compress < 2; compress++) {
+        size_t size;
+        unsigned char *bytes = make_snapshot(made, compress != 0, &size);
+        for (size_t at = 0; at < size; at++) {
+            if (at >= sizeof(struct ht_header) && at < HT_HEADER_BYTES)
+                continue;
+            struct error error = {""};
+            bytes[at] ^= 0x55;
+            assert_null(snapshot_parse(bytes, size, "flipped", &error));
+            assert_non_null(strstr(error.text, "flipped: offset "));
+            bytes[at] ^= 0x55;
+        }
+        free(bytes);
+    }
+    tables_free(made);
+}
+
+/* Damage with a right checksum: as from somebody who wants to hurt. */
+static void a_lying_header_is_survived(void **state) {
+    (void)state;
+    struct tables *made = make_example();
+    size_t size;
+    char *good = make_snapshot(made, true, &size);
+    char *bytes = aligned_alloc(64, (size + 63) & ~(size_t)63);
+    static const uint64_t lies[] = {0, 1, 0x7fffffff, UINT32_MAX, UINT64_MAX, (uint64_t)1 << 63, 1 << 20};
+    const size_t first = offsetof(struct ht_header, regions);
+    for (size_t at = first; at < first + HT_REGIONS * sizeof(struct ht_region); at += 8)
+        for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+            memcpy(bytes, good, size);
+            memcpy(bytes + at, &lies[i], 8);
+            make_header_checksum(bytes);
+            tables_free(snapshot_parse(bytes, size, "lie", NULL));
+        }
+    free(bytes);
+    free(good);
+    tables_free(made);
+}
+
+static void another_version_is_named(void **state) {
+    (void)state;
+    struct tables *made = make_example();
+    size_t size;
+    struct error error;
+    char *bytes = make_snapshot(made, false, &size);
+    ((struct ht_header *)(void *)bytes)->version = 7u << 16 | 3;
+    make_header_checksum(bytes);
+    assert_null(snapshot_parse(bytes, size, "new.hts", &error));
+    assert_string_equal(error.text,
+                        "new.hts: offset 8: format version 7.3, but this heaptally reads version 1.x; use "
+                        "the heaptally that wrote it");
+    ((struct ht_header *)(void *)bytes)->version = HT_VERSION + 9;
+    make_header_checksum(bytes);
+    struct tables *read = snapshot_parse(bytes, size, "minor.hts", &error);
+    assert_non_null(read);
+    tables_free(read);
+    free(bytes);
+    tables_free(made);
+}
+
+static void expect_refused(struct tables *tables, const char *what) {
+    struct error error = {""};
+    assert_false(tables_check(tables, "bad", &error));
+    assert_non_null(strstr(error.text, what));
+    tables_free(tables);
+}
+
+static void indices_out_of_range_are_refused(void **state) {
+    (void)state;
+    struct tables *tables = make_example();
+    made_cell(tables, 1)->stack = 999;
+    expect_refused(tables, "cells, record 1: stack 999, limit 6");
+    tables = make_example();
+    made_stack(tables, 4)->base = 4;
+    expect_refused(tables, "stacks, record 4: base stack 4");
+    tables = make_example();
+    made_stack(tables, 4)->kept = 60000;
+    expect_refused(tables, "stacks, record 4: kept frames");
+    tables = make_example();
+    made_stack(tables, 3)->first_frame = UINT32_MAX;
+    expect_refused(tables, "stacks, record 3: first frame");
+    tables = make_example();
+    made_stack(tables, 3)->frame_count = 65535;
+    expect_refused(tables, "stacks, record 3: first frame");
+    tables = make_example();
+    ((uint32_t *)tables->region[HT_REGION_FRAMES].at)[2] = HT_FRAME_PC;
+    expect_refused(tables, "frames, record 2: PC");
+    tables = make_example();
+    ((struct ht_pc *)tables->region[HT_REGION_PCS].at)[1].module = 77;
+    expect_refused(tables, "PCs, record 1: module 77, limit 3");
+}
+
+static void a_path_out_of_range_is_empty(void **state) {
+    (void)state;
+    struct tables *tables = make_example();
+    assert_string_equal(tables_module_path(tables, 2), "/lib/libmade.so");
+    ((struct ht_module *)tables->region[HT_REGION_MODULES].at)[2].path = UINT64_MAX;
+    assert_string_equal(tables_module_path(tables, 2), "");
+    assert_string_equal(tables_module_path(tables, 9), "");
+    tables_free(tables);
+}
+
+static void stacks_decode_through_their_bases(void **state) {
+    (void)state;
+    struct tables *tables = make_example();
+    uint32_t frames[8];
+    assert_int_equal(tables_frames(tables, 4, frames), 3);
+    assert_int_equal(frames[0], 1);
+    assert_int_equal(frames[1], 2);
+    assert_int_equal(frames[2], 4);
+    assert_int_equal(tables_frames(tables, 5, frames), 2);
+    assert_int_equal(frames[0], 1);
+    assert_int_equal(frames[1], 3);
+    tables_free(tables);
+}
+
+static void a_file_that_is_there_stays(void **state) {
+    (void)state;
+    char path[] = "/tmp/heaptally-test-XXXXXX";
+    struct tables *tables = make_example();
+    struct snapshot_options options = {.trigger = HT_TRIGGER_OUTSIDE, .number = 1};
+    struct error error;
+    struct stat status;
+    bool exists = false;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_false(snapshot_write(tables, path, &options, &exists, &error));
+    assert_true(exists);
+    assert_int_equal(fstat(fd, &status), 0);
+    assert_int_equal(status.st_size, 0);
+    options.overwrite = true;
+    assert_true(snapshot_write(tables, path, &options, &exists, &error));
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    close(fd);
+    unlink(path);
+    tables_free(tables);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_comes_back),
+        cmocka_unit_test(compressed_comes_back),
+        cmocka_unit_test(every_truncation_is_an_error),
+        cmocka_unit_test(every_flipped_byte_is_an_error),
+        cmocka_unit_test(a_lying_header_is_survived),
+        cmocka_unit_test(another_version_is_named),
+        cmocka_unit_test(indices_out_of_range_are_refused),
+        cmocka_unit_test(a_path_out_of_range_is_empty),
+        cmocka_unit_test(stacks_decode_through_their_bases),
+        cmocka_unit_test(a_file_that_is_there_stays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,298 @@
+/* test_statistics.c - grouping, blame and order, on a heap whose frames the test makes up. */
+#include "check.h"
+#include "fake_symbols.h"
+#include "make_snapshot.h"
+#include "stats/compare.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct world {
+    struct tables *tables;
+    struct model *model;
+    struct symbols *symbols;
+    struct frames *frames;
+    struct traces *traces;
+    struct statistics statistics;
+    uint32_t module;
+};
+
+static const struct symbols_frame in_main[] = {{"main", "/src/a.c", 10, false}};
+static const struct symbols_frame in_fill[] = {{"fill", "/src/a.c", 9, false}};
+static const struct symbols_frame in_new[] = {{"operator new(unsigned long)", "/x/new_op.cc", 50, false}};
+static const struct symbols_frame in_vector[] = {
+    {"std::vector<int>::push_back(int const&)", "/usr/include/c++/12/v.h", 7, true},
+    {"Table::add(int)", "/src/table.cc", 21, false}};
+static const struct symbols_frame no_line[] = {{"hidden", NULL, 0, false}};
+
+enum { MAIN = 0x100, FILL = 0x200, NEW = 0x300, VECTOR = 0x400, HIDDEN = 0x500, NAMELESS = 0x600 };
+
+static struct world begin(void) {
+    struct world world = {.tables = make_tables(), .symbols = symbols_new(NULL), .frames = frames_new()};
+    fake_symbols_forget();
+    fake_symbols_add(MAIN, in_main, 1);
+    fake_symbols_add(FILL, in_fill, 1);
+    fake_symbols_add(NEW, in_new, 1);
+    fake_symbols_add(VECTOR, in_vector, 2);
+    fake_symbols_add(HIDDEN, no_line, 1);
+    world.module = make_module(world.tables, "/lib/libx.so", 0x10000);
+    return world;
+}
+
+/* A stack of addresses, outermost first; a return address is one more than the call. */
+static void add(struct world *world, uint64_t count, uint64_t size, size_t depth, const uint64_t *addresses) {
+    uint32_t pcs[8];
+    for (size_t i = 0; i < depth; i++)
+        pcs[i] = make_pc(world->tables, addresses[i] + 1 + 0x10000, world->module);
+    make_cell(world->tables, make_stack(world->tables, 0, 0, pcs, (uint16_t)depth), count, size, 0);
+}
+
+#define ADD(world, count, size, ...)                                                                         \
+    add(world, count, size, sizeof((uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t), (uint64_t[]){__VA_ARGS__})
+
+static void load(struct world *world) {
+    world->model = model_new(world->tables, NULL);
+    world->traces = traces_new(world->model, world->symbols, world->frames, NULL);
+    assert_non_null(world->traces);
+}
+
+static void group(struct world *world, struct query query) {
+    struct error error = {""};
+    if (world->traces == NULL)
+        load(world);
+    statistics_free(&world->statistics);
+    assert_true(statistics_of(world->traces, &query, &world->statistics, &error));
+}
+
+static void end(struct world *world) {
+    statistics_free(&world->statistics);
+    traces_free(world->traces);
+    model_free(world->model);
+    tables_free(world->tables);
+    frames_free(world->frames);
+    symbols_free(world->symbols);
+}
+
+static const struct frame *row_frame(const struct world *world, size_t row) {
+    assert_true(row < world->statistics.count);
+    return frames_get(world->frames, world->statistics.rows[row].frames[0]);
+}
+
+static void expect_line(const struct world *world, size_t row, const char *file, uint32_t line, int64_t size,
+                        int64_t count) {
+    const struct frame *frame = row_frame(world, row);
+    assert_non_null(frame->file);
+    assert_string_equal(frame->file, file);
+    assert_int_equal(frame->line, line);
+    assert_int_equal(world->statistics.rows[row].size, size);
+    assert_int_equal(world->statistics.rows[row].count, count);
+}
+
+static void lines_are_grouped_and_ordered(void **state) {
+    (void)state;
+    struct world world = begin();
+    ADD(&world, 2, 100, MAIN);
+    ADD(&world, 1, 100, MAIN, FILL);
+    ADD(&world, 10, 10, FILL);
+    group(&world, (struct query){.key = KEY_LINENO});
+    assert_int_equal(world.statistics.count, 2);
+    /* equal sizes: more blocks first */
+    expect_line(&world, 0, "/src/a.c", 9, 200, 11);
+    expect_line(&world, 1, "/src/a.c", 10, 200, 2);
+    assert_int_equal(world.statistics.size_total, 400);
+    end(&world);
+}
+
+/* As Python orders tuples: by name, then by the number of the line and not its digits; descending. */
+static void ties_are_ordered_by_place(void **state) {
+    (void)state;
+    struct world world = begin();
+    ADD(&world, 1, 8, FILL);   /* a.c:9 */
+    ADD(&world, 1, 8, MAIN);   /* a.c:10 */
+    ADD(&world, 1, 8, VECTOR); /* table.cc:21 */
+    group(&world, (struct query){.key = KEY_LINENO});
+    expect_line(&world, 0, "/src/table.cc", 21, 8, 1);
+    expect_line(&world, 1, "/src/a.c", 10, 8, 1);
+    expect_line(&world, 2, "/src/a.c", 9, 8, 1);
+    end(&world);
+}
+
+static void blame_passes_over_allocators_and_containers(void **state) {
+    (void)state;
+    struct world world = begin();
+    ADD(&world, 1, 8, MAIN, VECTOR, NEW);
+    group(&world, (struct query){.key = KEY_LINENO});
+    expect_line(&world, 0, "/src/table.cc", 21, 8, 1);
+    group(&world, (struct query){.key = KEY_LINENO, .blame = {.raw = true}});
+    expect_line(&world, 0, "/x/new_op.cc", 50, 8, 1);
+    const char *extra[] = {"Table::*"};
+    group(&world, (struct query){.key = KEY_LINENO, .blame = {.extra = extra, .extra_count = 1}});
+    expect_line(&world, 0, "/src/a.c", 10, 8, 1);
+    end(&world);
+}
+
+static void a_stack_of_wrappers_alone_names_the_newest(void **state) {
+    (void)state;
+    struct world world = begin();
+    ADD(&world, 1, 8, NEW);
+    group(&world, (struct query){.key = KEY_LINENO});
+    expect_line(&world, 0, "/x/new_op.cc", 50, 8, 1);
+    end(&world);
+}
+
+static void cumulative_counts_a_stack_once_per_row(void **state) {
+    (void)state;
+    struct world world = begin();
+    ADD(&world, 3, 10, MAIN, FILL, FILL, FILL);
+    group(&world, (struct query){.key = KEY_LINENO, .cumulative = true});
+    assert_int_equal(world.statistics.count, 2);
+    expect_line(&world, 0, "/src/a.c", 10, 30, 3);
+    expect_line(&world, 1, "/src/a.c", 9, 30, 3);
+    assert_int_equal(world.statistics.size_total, 30);
+    group(&world, (struct query){.key = KEY_FILENAME, .cumulative = true});
+    assert_int_equal(world.statistics.count, 1);
+    expect_line(&world, 0, "/src/a.c", 0, 30, 3);
+    struct query wrong = {.key = KEY_TRACEBACK, .cumulative = true};
+    struct statistics none;
+    assert_false(statistics_of(world.traces, &wrong, &none, NULL));
+    end(&world);
+}
+
+static void what_has_no_line_keeps_its_offset(void **state) {
+    (void)state;
+    struct world world = begin();
+    ADD(&world, 1, 20, HIDDEN);
+    ADD(&world, 1, 10, NAMELESS);
+    group(&world, (struct query){.key = KEY_LINENO});
+    assert_null(row_frame(&world, 0)->file);
+    assert_true(row_frame(&world, 0)->has_offset);
+    assert_int_equal(row_frame(&world, 0)->offset, HIDDEN);
+    assert_string_equal(row_frame(&world, 0)->function, "hidden");
+    assert_int_equal(row_frame(&world, 1)->offset, NAMELESS);
+    assert_null(row_frame(&world, 1)->function);
+    group(&world, (struct query){.key = KEY_FILENAME});
+    assert_int_equal(world.statistics.count, 1);
+    assert_string_equal(row_frame(&world, 0)->module, "/lib/libx.so");
+    group(&world, (struct query){.key = KEY_FUNCTION});
+    assert_int_equal(world.statistics.count, 2);
+    assert_false(row_frame(&world, 0)->has_offset);
+    end(&world);
+}
+
+static void modules_need_no_symbols(void **state) {
+    (void)state;
+    struct world world = begin();
+    ADD(&world, 1, 20, MAIN);
+    make_cell(world.tables, HT_STACK_OVERFLOW, 1, 5, 0);
+    make_cell(world.tables, HT_STACK_UNATTRIBUTED, 1, 4, 0);
+    uint32_t pc = make_pc(world.tables, 0x77, 0);
+    make_cell(world.tables, make_stack(world.tables, 0, 0, &pc, 1), 1, 3, 0);
+    make_cell(world.tables, make_stack(world.tables, 0, 0, &pc, 0), 1, 2, 0);
+    static const char *const names[] = {"/lib/libx.so", "[overflow]", "[unattributed]", "[unknown]",
+                                        "[no stack]"};
+    group(&world, (struct query){.key = KEY_MODULE});
+    assert_int_equal(fake_symbols_asked(), 0);
+    assert_int_equal(world.statistics.count, 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_string_equal(row_frame(&world, i)->module, names[i]);
+    group(&world, (struct query){.key = KEY_LINENO});
+    assert_int_equal(row_frame(&world, 3)->offset, 0x76);
+    end(&world);
+}
+
+static void tracebacks_hold_inlined_frames(void **state) {
+    (void)state;
+    struct world world = begin();
+    ADD(&world, 1, 20, MAIN, VECTOR);
+    ADD(&world, 2, 20, MAIN, VECTOR);
+    group(&world, (struct query){.key = KEY_TRACEBACK});
+    assert_int_equal(world.statistics.count, 1);
+    assert_int_equal(world.statistics.rows[0].frame_count, 3);
+    assert_int_equal(world.statistics.rows[0].size, 60);
+    assert_int_equal(row_frame(&world, 0)->line, 7);
+    end(&world);
+}
+
+static void metrics_choose_the_numbers(void **state) {
+    (void)state;
+    struct world world = begin();
+    uint32_t pc = make_pc(world.tables, MAIN + 0x10001, world.module);
+    make_cell(world.tables, make_stack(world.tables, 0, 0, &pc, 1), 10, 8, 10);
+    made_cell(world.tables, 1)->peak_bytes = 40;
+    made_cell(world.tables, 1)->peak_blocks = 5;
+    made_cell(world.tables, 1)->peak_sequence = 3;
+    world.tables->header.totals.peak_sequence = 3;
+    world.tables->header.totals.peak_bytes = 40;
+    group(&world, (struct query){.metric = METRIC_LIVE});
+    assert_int_equal(world.statistics.count, 0); /* nothing lives: no row */
+    group(&world, (struct query){.metric = METRIC_PEAK});
+    expect_line(&world, 0, "/src/a.c", 10, 40, 5);
+    group(&world, (struct query){.metric = METRIC_TOTAL});
+    expect_line(&world, 0, "/src/a.c", 10, 80, 10);
+    end(&world);
+}
+
+static bool only_small(const void *argument, struct traces *traces, size_t trace) {
+    (void)argument;
+    return traces_amount(traces, trace, METRIC_LIVE).size < 100;
+}
+
+static void filters_leave_traces_out(void **state) {
+    (void)state;
+    struct world world = begin();
+    struct filter filter = {only_small, NULL};
+    ADD(&world, 1, 200, MAIN);
+    ADD(&world, 1, 20, FILL);
+    group(&world, (struct query){.filters = &filter, .filter_count = 1});
+    assert_int_equal(world.statistics.count, 1);
+    expect_line(&world, 0, "/src/a.c", 9, 20, 1);
+    assert_int_equal(world.statistics.size_total, 20);
+    end(&world);
+}
+
+static void differences_are_ordered_as_compare_to(void **state) {
+    (void)state;
+    struct world old = begin(), new;
+    struct statistics difference;
+    ADD(&old, 1, 100, MAIN);  /* gone */
+    ADD(&old, 4, 10, FILL);   /* unchanged */
+    ADD(&old, 1, 50, VECTOR); /* grows by 100 */
+    group(&old, (struct query){.key = KEY_LINENO});
+    new = (struct world){.tables = make_tables(), .symbols = symbols_new(NULL), .frames = old.frames};
+    new.module = make_module(new.tables, "/lib/libx.so", 0x10000);
+    ADD(&new, 4, 10, FILL);
+    ADD(&new, 3, 50, VECTOR);
+    group(&new, (struct query){.key = KEY_LINENO});
+    assert_true(statistics_compare(&old.statistics, &new.statistics, old.frames, &difference, NULL));
+    statistics_free(&new.statistics);
+    new.statistics = difference;
+    assert_int_equal(difference.count, 3);
+    expect_line(&new, 0, "/src/table.cc", 21, 150, 3); /* +100, 150 left */
+    assert_int_equal(difference.rows[0].size_diff, 100);
+    assert_int_equal(difference.rows[0].count_diff, 2);
+    expect_line(&new, 1, "/src/a.c", 10, 0, 0); /* -100, nothing left */
+    assert_int_equal(difference.rows[1].size_diff, -100);
+    assert_int_equal(difference.rows[1].count_diff, -1);
+    expect_line(&new, 2, "/src/a.c", 9, 40, 4);
+    assert_int_equal(difference.rows[2].size_diff, 0);
+    new.frames = frames_new(); /* the old world frees the shared ones */
+    end(&new);
+    end(&old);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_are_grouped_and_ordered),
+        cmocka_unit_test(ties_are_ordered_by_place),
+        cmocka_unit_test(blame_passes_over_allocators_and_containers),
+        cmocka_unit_test(a_stack_of_wrappers_alone_names_the_newest),
+        cmocka_unit_test(cumulative_counts_a_stack_once_per_row),
+        cmocka_unit_test(what_has_no_line_keeps_its_offset),
+        cmocka_unit_test(modules_need_no_symbols),
+        cmocka_unit_test(tracebacks_hold_inlined_frames),
+        cmocka_unit_test(metrics_choose_the_numbers),
+        cmocka_unit_test(filters_leave_traces_out),
+        cmocka_unit_test(differences_are_ordered_as_compare_to),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
