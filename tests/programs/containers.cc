@@ -1,11 +1,8 @@
-/* containers.cc - the line to blame: what containers allocate belongs to the line that filled them.
- * The test asks for rows without --raw, and for live bytes alone: how a string grows is libstdc++'s affair.
- */
+/* containers.cc - the line to blame: what containers allocate belongs to the line that filled them. */
 #include "ledger.h"
 
 #include <memory>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
 namespace {
@@ -14,7 +11,10 @@ struct Node {
     char bytes[200];
 };
 
-template <class T> void note(T *block, size_t size_bytes, int line) {
+using Numbers = std::vector<double>;
+using Handle = std::unique_ptr<Node>;
+
+void note(void *block, size_t size_bytes, int line) {
     ledger_enter(block, size_bytes, __FILE__, line);
 }
 
@@ -22,12 +22,11 @@ template <class T> void note(T *block, size_t size_bytes, int line) {
 
 int main() {
     ledger_foreign("libstdc++.so.6");
-    static std::vector<double> numbers;
+    auto &numbers = *GOT(new Numbers, sizeof(Numbers));
     numbers.reserve(1000), note(numbers.data(), 8000, __LINE__);
-    static std::string text;
-    text.assign(5000, 'x'), note(text.data() + 0, 5001, __LINE__);
-    static auto unique = std::make_unique<Node>();
-    note(unique.get(), sizeof(Node), __LINE__ - 1);
-    ledger_write();
-    _exit(0);
+    auto &text = *GOT(new std::string, sizeof(std::string));
+    text.assign(5000, 'x'), note(text.data(), 5001, __LINE__);
+    auto &handle = *GOT(new Handle, sizeof(Handle));
+    handle = std::make_unique<Node>(), note(handle.get(), sizeof(Node), __LINE__);
+    return 0;
 }

@@ -1,4 +1,6 @@
-/* new_delete.cc - every form of operator new and operator delete that C++17 has. */
+/* new_delete.cc - every form of operator new and operator delete that C++17 has.
+ * The size is what libstdc++'s operator asks the allocator for: 1 byte where the program asks for none, and
+ * whole multiples of the alignment where it asks for one. */
 #include "ledger.h"
 
 #include <new>
@@ -41,12 +43,12 @@ void plain_forms() {
 }
 
 void aligned_forms() {
-    ::operator delete(GONE(GOT(::operator new(31, page), 31)), page);
-    ::operator delete(GONE(GOT(::operator new(32, page, std::nothrow), 32)), page, std::nothrow);
-    ::operator delete(GONE(GOT(::operator new(33, page), 33)), size_t(33), page);
-    ::operator delete[](GONE(GOT(::operator new[](34, page), 34)), page);
-    ::operator delete[](GONE(GOT(::operator new[](35, page, std::nothrow), 35)), page, std::nothrow);
-    ::operator delete[](GONE(GOT(::operator new[](36, page), 36)), size_t(36), page);
+    ::operator delete(GONE(GOT(::operator new(31, page), 4096)), page);
+    ::operator delete(GONE(GOT(::operator new(32, page, std::nothrow), 4096)), page, std::nothrow);
+    ::operator delete(GONE(GOT(::operator new(33, page), 4096)), size_t(33), page);
+    ::operator delete[](GONE(GOT(::operator new[](34, page), 4096)), page);
+    ::operator delete[](GONE(GOT(::operator new[](35, page, std::nothrow), 4096)), page, std::nothrow);
+    ::operator delete[](GONE(GOT(::operator new[](36, page), 4096)), size_t(36), page);
 }
 
 } // namespace
@@ -56,8 +58,8 @@ int main() {
     expressions();
     plain_forms();
     aligned_forms();
-    void *zero = GOT(::operator new(0), 0);
-    void *last = GOT(::operator new(100, page), 100);
+    void *zero = GOT(::operator new(0), 1);
+    void *last = GOT(::operator new(100, page), 4096);
     CHECK(reinterpret_cast<size_t>(last) % 4096 == 0);
     ::operator delete(nullptr);
     (void)zero;

@@ -13,7 +13,8 @@ struct Holder {
 };
 
 struct Leaker {
-    char *block = GOT(new char[567], 567);
+    char *block;
+    Leaker() : block(GOT(new char[567], 567)) {}
 };
 
 Holder holder;
