@@ -235,7 +235,7 @@ struct ht_header {
     uint32_t exec_index;           /* how many images this process had before: one for each exec */
     uint64_t session;              /* of `heaptally run`: its number for this run; else 0 */
     uint64_t signal;               /* the snapshot signal that is installed; 0: none */
-    uint64_t header_checksum;      /* snapshot: XXH64, seed 0, of the header with this field 0 */
+    uint64_t header_checksum;      /* snapshot: XXH64, seed 0, of header_bytes with this field 0 */
     uint64_t reserved[5];
     char label[HT_LABEL_BYTES];    /* snapshot: of heaptally_snapshot() */
     char executable[HT_PATH_BYTES];

@@ -98,9 +98,10 @@ static void writes_the_tables(void **state) {
     assert_string_equal(header.label, "first label");
     assert_true(header.taken_realtime_ns >= header.created_realtime_ns);
     assert_int_equal(header.pid, getpid());
-    uint64_t checksum = header.header_checksum;
-    header.header_checksum = 0;
-    assert_true(checksum == XXH64(&header, sizeof header, 0));
+    static char page[HT_HEADER_BYTES];
+    memcpy(page, file, sizeof page);
+    memset(page + offsetof(struct ht_header, header_checksum), 0, sizeof header.header_checksum);
+    assert_true(header.header_checksum == XXH64(page, sizeof page, 0));
     for (int id = 0; id < HT_REGIONS; id++)
         check_region(file, bytes, &header, id);
     assert_memory_equal(&header.totals, &image_header->totals, sizeof header.totals);
