@@ -188,6 +188,7 @@ enum ht_loss {
     HT_LOSS_MODULES = 7,       /* modules or paths that found no room */
     HT_LOSS_CLIPPED_SIZES = 8, /* blocks over 4 GiB whose size was cut to 4 GiB - 1 when freed */
     HT_LOSS_FORK = 9,          /* forked children that could not make an image of their own: not traced */
+    HT_LOSS_FREES = 10,        /* frees that found no room to be counted: live is too high by these blocks */
     HT_LOSSES = 16,
 };
 

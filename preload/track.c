@@ -70,6 +70,7 @@ static bool adopt(void) {
     blocks_each(inherit_block);
     counters_settle();
     snapshot_after_fork();
+    unwind_after_fork();
     return true;
 }
 
@@ -154,8 +155,10 @@ static bool enter(struct thread **thread, bool *nested) {
         return depth < MUTED && self != NULL && fork_page != NULL && *fork_page == OWN_IMAGE &&
                __atomic_load_n(&stopped, __ATOMIC_RELAXED) == 0;
     }
-    if (unlikely(depth != 0) && self != NULL)
-        self->trace.count = self->trace.depth = 0; /* the jump may have come between a walk and its trace */
+    if (unlikely(depth != 0) && self != NULL) { /* the jump may have come in the middle of either */
+        self->trace.count = self->trace.depth = 0;
+        unwind_reset(&self->stack);
+    }
     *nested = false;
     entered_at = frame;
     depth = 1;
@@ -233,6 +236,8 @@ static bool enter_block(struct thread *thread, uintptr_t address, struct block b
     enum blocks_put put = blocks_put(address, block, &old);
     if (unlikely(put == BLOCKS_FULL))
         lose_block(block.size_bytes);
+    if (unlikely(block.size_bytes >= UINT32_MAX))
+        __atomic_store_n(&image_header->losses[HT_LOSS_CLIPPED_SIZES], blocks_clipped(), __ATOMIC_RELAXED);
     bool count = likely(put == BLOCKS_PUT) ||
                  (put == BLOCKS_REPLACED && replaced(thread, address, old, nested));
     thread->last_block = address;
@@ -299,6 +304,8 @@ void track_freed(void *block) {
     if (likely(thread != NULL)) {
         thread->last_block = 0;
         count_free(thread, nested, old);
+    } else if (old.cell != 0) {
+        image_lose(HT_LOSS_FREES, 1);
     }
     if (!nested)
         leave();
@@ -324,6 +331,8 @@ void track_forgotten(struct block old) {
         return;
     if (thread != NULL)
         count_free(thread, nested, old);
+    else if (old.cell != 0)
+        image_lose(HT_LOSS_FREES, 1);
     if (!nested)
         leave();
 }

@@ -131,8 +131,11 @@ struct thread *threads_claim(void) {
     uint32_t tid = sys_tid(), slot = inherit_slot(tid);
     struct thread *self =
         slot != 0 ? __atomic_load_n(&states[slot], __ATOMIC_ACQUIRE) : new_slot(tid);
-    if (self != NULL)
-        image_slots[self->slot].threads++;
+    if (self == NULL)
+        return NULL;
+    if (slot != 0)
+        unwind_reset(&self->stack);
+    image_slots[self->slot].threads++;
     return self;
 }
 
