@@ -12,15 +12,17 @@
  * Threads: any.  Signals: safe.  Heap: never. */
 #include "track.h"
 
-#include "boot.h"
+#include "image/cells.h"
 #include "image/counters.h"
 #include "image/image.h"
 #include "image/modules.h"
 #include "image/snapshot.h"
 #include "image/stacks.h"
+#include "image/cells.h"
 #include "image/threads.h"
 #include "platform/options.h"
 #include "platform/sys.h"
+#include "start.h"
 #include "unwind/unwind.h"
 
 #include <sys/mman.h>
@@ -42,13 +44,14 @@ static uint32_t stopped;     /* (atomic) */
 
 /* ---- being in the right process ---- */
 
-bool track_begin(void) {
+void track_begin(void) {
+    if (fork_page != NULL || !start_once())
+        return;
     uint32_t *page = sys_map(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
     if (page == NULL || sys_advise(page, 4096, MADV_WIPEONFORK) != 0)
-        return false;
+        return;
     *page = OWN_IMAGE;
     __atomic_store_n(&fork_page, page, __ATOMIC_RELEASE); /* partner: track_ready's acquire */
-    return true;
 }
 
 void track_stop(void) {
@@ -164,7 +167,7 @@ static bool enter(struct thread **thread, bool *nested) {
     depth = 1;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (unlikely(fork_page == NULL))
-        boot_start();
+        track_begin();
     if (unlikely(!track_ready())) {
         depth = 0;
         return false;
@@ -252,7 +255,7 @@ static void allocated_nested(struct thread *thread, uintptr_t address, uint64_t 
 
 static void allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes,
                       const struct caller *caller) {
-    struct block block = {size_bytes, threads_cell(thread, current_stack(thread, caller))};
+    struct block block = {size_bytes, cells_find(thread, current_stack(thread, caller))};
     if (unlikely(block.cell == thread->overflow_cell)) /* no room for the stack, or none for its cell */
         image_lose(HT_LOSS_OVERFLOW_ALLOCATIONS, 1);
     if (enter_block(thread, address, block, false))
