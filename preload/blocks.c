@@ -64,7 +64,8 @@ static uint64_t clipped;
 static void put_huge(uintptr_t address, uint64_t size_bytes) {
     for (uint32_t i = 0; i < HUGE_MAX; i++) {
         uintptr_t none = 0;
-        if (__atomic_compare_exchange_n(&huge[i].address, &none, address, false, __ATOMIC_RELAXED,
+        /* acquire: partner of the release in huge_size, whose thread has read the size before */
+        if (__atomic_compare_exchange_n(&huge[i].address, &none, address, false, __ATOMIC_ACQUIRE,
                                         __ATOMIC_RELAXED)) {
             huge[i].size_bytes = size_bytes;
             return;
@@ -112,13 +113,20 @@ static struct leaf **leaf_place(struct table *table, uintptr_t address) {
     return &table->leaves[(address >> LEAF_BITS) & ((1u << TABLE_BITS) - 1)];
 }
 
+/* A tagged pointer (aarch64) must not be taken for the address that its lower bits are. */
+static bool is_beyond(uintptr_t address) {
+    return address >> (LEAF_BITS + TABLE_BITS + ROOT_BITS) != 0;
+}
+
 static struct leaf *find_leaf(uintptr_t address) {
+    if (__builtin_expect(is_beyond(address), 0))
+        return NULL;
     struct table *table = __atomic_load_n(table_place(address), __ATOMIC_ACQUIRE);
     return table != NULL ? __atomic_load_n(leaf_place(table, address), __ATOMIC_ACQUIRE) : NULL;
 }
 
 static __attribute__((noinline)) struct leaf *make_leaf(uintptr_t address) {
-    if (address >> (LEAF_BITS + TABLE_BITS + ROOT_BITS) != 0)
+    if (is_beyond(address))
         return NULL;
     struct table *table = __atomic_load_n(table_place(address), __ATOMIC_ACQUIRE);
     if (table == NULL)
@@ -224,7 +232,7 @@ static struct block find_wide(struct leaf *leaf, uintptr_t address, bool remove)
 
 static struct block find(uintptr_t address, bool remove) {
     struct leaf *leaf = find_leaf(address);
-    if (leaf == NULL || address >> (LEAF_BITS + TABLE_BITS + ROOT_BITS) != 0)
+    if (leaf == NULL)
         return (struct block){0, 0};
     uint32_t *entry = small_at(leaf, address), now = __atomic_load_n(entry, __ATOMIC_RELAXED);
     bool aligned = (address & ((small_shift == 5 ? 16u : 8u) - 1)) == 0;

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "boot.h"
 
+#include "hooks/real.h"
 #include "image/image.h"
 #include "image/modules.h"
 #include "image/snapshot.h"
@@ -66,6 +67,7 @@ static void note_unwinder(void) {
 
 __attribute__((constructor)) static void start(void) {
     track_mute();
+    real_clear_error();
     boot_start();
     if (track_ready()) {
         if (!options.follow)

@@ -33,6 +33,7 @@
 /* initial-exec by -ftls-model: a plain load off the thread pointer, never __tls_get_addr */
 static __thread struct thread *self;
 static __thread uint32_t depth;
+static __thread uintptr_t entered_at; /* about where the stack was when depth became 1 */
 
 enum page_word { WIPED = 0, OWN_IMAGE = 1, ADOPTING = 2 };
 
@@ -77,10 +78,16 @@ static __attribute__((noinline)) bool become_own(uint32_t *page) {
     uint32_t wiped = WIPED;
     if (!__atomic_compare_exchange_n(page, &wiped, ADOPTING, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
         return wiped == OWN_IMAGE; /* ADOPTING: a handler on top of adopt, or a raw clone; let it pass */
-    depth++;
+    uint32_t before = depth;
+    if (before == 0)
+        entered_at = (uintptr_t)__builtin_frame_address(0);
+    depth = before + 1;
     bool own = adopt();
-    depth--;
-    __atomic_store_n(page, OWN_IMAGE, __ATOMIC_RELEASE);
+    depth = before;
+    /* Without an image of its own the page stays as it is: OWN_IMAGE would let a thread that has already read
+     * `stopped` write to the parent's. */
+    if (own)
+        __atomic_store_n(page, OWN_IMAGE, __ATOMIC_RELEASE);
     return own;
 }
 
@@ -106,9 +113,7 @@ static void count_deferred(struct thread *thread) {
         }
     } while (!__atomic_compare_exchange_n(&thread->deferred_count, &count, 0, false, __ATOMIC_RELAXED,
                                           __ATOMIC_RELAXED));
-    image_slots[thread->slot].deferred += count;
-    if (count > DEFERRED_MAX)
-        image_lose(HT_LOSS_DEFERRED, count - DEFERRED_MAX);
+    image_slots[thread->slot].deferred += done;
 }
 
 /* Signal fences: the only other party is a handler on this very thread. */
@@ -131,16 +136,28 @@ static __attribute__((noinline)) struct thread *first_event(void) {
     return self = threads_claim();
 }
 
+#define FRAME_SLACK 512u /* hooks' own frames differ; a signal's frame is larger, with the red zone above it */
+
+/* Whether the call that closed the guard is gone, since a handler on top of it has jumped out (siglongjmp).
+ * Stacks grow down: what is on top of it lies below it. On an alternate stack, addresses say nothing. */
+static __attribute__((noinline)) bool abandoned(uintptr_t frame) {
+    return depth < MUTED && frame + FRAME_SLACK >= entered_at && !sys_on_signal_stack();
+}
+
 /* Enters the tracer. False: do not trace. True: *thread is this thread's state or null, *nested says that
  * the thread was inside already; leave() must follow unless nested. */
 static bool enter(struct thread **thread, bool *nested) {
-    if (unlikely(depth != 0)) {
+    uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    if (unlikely(depth != 0) && !abandoned(frame)) {
         *nested = true;
         *thread = self;
         return depth < MUTED && self != NULL && fork_page != NULL && *fork_page == OWN_IMAGE &&
                __atomic_load_n(&stopped, __ATOMIC_RELAXED) == 0;
     }
+    if (unlikely(depth != 0) && self != NULL)
+        self->trace.count = self->trace.depth = 0; /* the jump may have come between a walk and its trace */
     *nested = false;
+    entered_at = frame;
     depth = 1;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (unlikely(fork_page == NULL))
@@ -157,6 +174,8 @@ static void defer(struct thread *thread, uint32_t cell, uint64_t size_bytes, boo
     uint32_t at = __atomic_fetch_add(&thread->deferred_count, 1, __ATOMIC_RELAXED);
     if (at < DEFERRED_MAX)
         thread->deferred[at] = (struct deferred){cell, freed, size_bytes};
+    else
+        image_lose(HT_LOSS_DEFERRED, 1); /* at once: a thread whose handler jumped out may never leave */
 }
 
 /* ---- allocation ---- */
@@ -183,10 +202,7 @@ static uint32_t current_stack(struct thread *thread, const struct caller *caller
     trace_set(&thread->trace, stack->pcs, stack->count, shared);
     if (unlikely(stack->count > options.nframe))
         image_slots[thread->slot].truncated++;
-    uint32_t id = stacks_intern(&thread->trace);
-    if (unlikely(id == HT_STACK_OVERFLOW))
-        image_lose(HT_LOSS_OVERFLOW_ALLOCATIONS, 1);
-    return id;
+    return stacks_intern(&thread->trace);
 }
 
 /* A block was entered at an address that has one. Either that one was freed behind our back, or it is this
@@ -232,6 +248,8 @@ static void allocated_nested(struct thread *thread, uintptr_t address, uint64_t 
 static void allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes,
                       const struct caller *caller) {
     struct block block = {size_bytes, threads_cell(thread, current_stack(thread, caller))};
+    if (unlikely(block.cell == thread->overflow_cell)) /* no room for the stack, or none for its cell */
+        image_lose(HT_LOSS_OVERFLOW_ALLOCATIONS, 1);
     if (enter_block(thread, address, block, false))
         counters_allocated(thread, block.cell, size_bytes);
 }

@@ -46,12 +46,21 @@ size_t real_bootstrap_size(const void *block) {
 
 /* ---- symbols ---- */
 
-/* A failed look-up leaves an error that the program must not find. */
+/* A failed look-up leaves an error that the program must not find. dlerror translates it, under a lock of
+ * libc that counts by thread id: not before the loader has given the first thread one. */
+static bool error_pending;
+
 static void *next(const char *name) {
     void *found = dlsym(RTLD_NEXT, name);
     if (found == NULL)
-        dlerror();
+        error_pending = true;
     return found;
+}
+
+void real_clear_error(void) {
+    if (error_pending)
+        dlerror();
+    error_pending = false;
 }
 
 static void *in_library(const char *library, const char *name) {
@@ -82,6 +91,7 @@ void *real_symbol(const char *name, const void *caller) {
         found = in_library(runtimes[i], name);
     if (found == NULL && (found = in_scope_of(caller, name)) == own)
         found = NULL;
+    real_clear_error();
     track_unmute();
     return found;
 }

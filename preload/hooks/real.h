@@ -35,6 +35,9 @@ static inline const struct real *real(void) {
     return __builtin_expect(real_table.dlclose != NULL, 1) || real_resolve() ? &real_table : NULL;
 }
 
+/* Takes away the error that the loader keeps for us. From the constructor on. */
+void real_clear_error(void);
+
 /* A function by its C++ mangled name: the next definition in the global scope, else that of a C++ runtime
  * that was loaded into a scope of its own, else that of the object that holds `caller`. Null: none. */
 void *real_symbol(const char *name, const void *caller);

@@ -83,13 +83,15 @@ static void shrink(struct ht_slot *slot, uint64_t bytes) {
 
 /* ---- cells ---- */
 
+/* An owner that ended in the middle of an update (a cancelled thread, a fork in a handler on top of it) left
+ * an odd sequence: whoever writes next sets it right. */
 static void open_cell(struct ht_cell *cell) {
-    __atomic_store_n(&cell->write_sequence, cell->write_sequence + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&cell->write_sequence, (cell->write_sequence + 1) | 1, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_RELEASE); /* partner: the reader's acquire fence */
 }
 
 static void close_cell(struct ht_cell *cell) {
-    __atomic_store_n(&cell->write_sequence, cell->write_sequence + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&cell->write_sequence, (cell->write_sequence | 1) + 1, __ATOMIC_RELEASE);
 }
 
 static void bump(uint64_t *counter, uint64_t by) {

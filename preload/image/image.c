@@ -29,6 +29,10 @@
 #define MEMORY_SMALLEST ((uint64_t)1 << 20)
 #define CELLS_MAX       ((uint64_t)1 << 22) /* what a slot of the block table can name */
 
+/* Children that end by _exit leave their images, and a server may fork for years without an exec. A look at
+ * the directory takes as long as a small fork, so about one child in so many takes it. */
+#define CHILDREN_PER_BOUND 16
+
 struct ht_header *image_header;
 struct ht_module *image_modules;
 char *image_strings;
@@ -200,19 +204,26 @@ static bool commit(struct ht_region *region, uint64_t needed) {
         uint64_t step = committed < COMMIT_MIN ? COMMIT_MIN : smaller(committed, COMMIT_MAX);
         uint64_t target = align_up(needed > committed + step ? needed : committed + step, PAGE);
         target = smaller(target, region->capacity_bytes);
-        if (needed > target || !budget_allows(target - committed))
+        if (needed > target)
             return false;
+        if (!budget_allows(target - committed)) { /* the last of the budget goes in small steps */
+            target = smaller(align_up(needed, PAGE), region->capacity_bytes);
+            if (!budget_allows(target - committed))
+                return false;
+        }
         if (!make_accessible(region->offset + committed, target - committed)) {
             __atomic_fetch_sub(&image_header->committed_bytes, target - committed, __ATOMIC_RELAXED);
             image_lose(HT_LOSS_COMMIT, 1);
             return false;
         }
+        uint64_t present = committed;
         /* acq_rel: partner of the acquire loads here; who sees the new bound may touch up to it */
-        if (!__atomic_compare_exchange_n(&region->committed_bytes, &committed, target, false,
-                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        if (!__atomic_compare_exchange_n(&region->committed_bytes, &present, target, false, __ATOMIC_ACQ_REL,
+                                         __ATOMIC_ACQUIRE))
             __atomic_fetch_sub(&image_header->committed_bytes, target - committed, __ATOMIC_RELAXED);
         else
-            committed = target;
+            present = target;
+        committed = present;
     }
     return true;
 }
@@ -349,10 +360,11 @@ static void draft_child(struct ht_header *draft) {
     }
 }
 
-/* Without a file: a memfd serves to copy through; it is never seen by name. */
+/* Without a file: a memfd serves to copy through; it is never seen by name. RLIMIT_FSIZE holds for it too,
+ * and its signal would kill a child that has done nothing. */
 static int child_file(struct ht_header *draft) {
     int fd = create_file(draft, image_bytes);
-    if (fd >= 0)
+    if (fd >= 0 || !file_size_allowed(image_bytes))
         return fd;
     draft->losses[HT_LOSS_NO_FILE] = 1;
     fd = sys_memfd();
@@ -376,9 +388,12 @@ bool image_adopt(void) {
         image_lose(HT_LOSS_FORK, 1);
     done = done && map_file(image_header, image_bytes, fd) != NULL && reopen_regions(&draft);
     sys_close(fd);
-    if (done)
-        sys_advise(image_header, image_bytes, MADV_DONTDUMP);
-    else
+    if (!done) {
         image_remove();
-    return done;
+        return false;
+    }
+    sys_advise(image_header, image_bytes, MADV_DONTDUMP);
+    if (draft.pid % CHILDREN_PER_BOUND == 0)
+        dead_images_bound(options.directory);
+    return true;
 }

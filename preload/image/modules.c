@@ -36,23 +36,22 @@ static uint64_t now_ns(void) {
     return sys_clock_ns(CLOCK_MONOTONIC) - image_header->created_monotonic_ns;
 }
 
-/* The program headers of the object mapped at `start`: of its own ELF header, which its first segment
- * holds. Null if there is none to be read. */
-static const ElfW(Phdr) * program_headers(uintptr_t start, ElfW(Half) * count) {
-    ElfW(Ehdr) header;
-    if (!sys_peek((const void *)start, &header, sizeof header) ||
-        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phentsize != sizeof(ElfW(Phdr)))
-        return NULL;
-    uintptr_t at = start + header.e_phoff;
-    ElfW(Phdr) probe;
-    if (header.e_phnum == 0 || header.e_phnum > 128 ||
-        !sys_peek((const ElfW(Phdr) *)at + header.e_phnum - 1, &probe, sizeof probe))
-        return NULL;
-    *count = header.e_phnum;
-    return (const ElfW(Phdr) *)at;
+/* Everything is read by sys_peek: another thread may unmap the object meanwhile (still_mapped). */
+
+/* Takes the build-id of a note that begins with `header`, if it is one (gABI, Note Section). */
+static bool take_build_id(struct ht_module *module, const char *note, const ElfW(Nhdr) * header) {
+    char owner[4];
+    if (header->n_type != NT_GNU_BUILD_ID || header->n_namesz != sizeof owner ||
+        header->n_descsz > HT_BUILD_ID_BYTES || !sys_peek(note + sizeof *header, owner, sizeof owner) ||
+        memcmp(owner, "GNU", sizeof owner) != 0)
+        return false;
+    if (!sys_peek(note + sizeof *header + sizeof owner, module->build_id, header->n_descsz))
+        return false;
+    module->build_id_bytes = (uint8_t)header->n_descsz;
+    return true;
 }
 
-/* Looks for NT_GNU_BUILD_ID in one PT_NOTE segment (gABI, Note Section). */
+/* Looks for NT_GNU_BUILD_ID in one PT_NOTE segment. */
 static void find_build_id(struct ht_module *module, const char *note, size_t bytes, size_t align) {
     ElfW(Nhdr) header;
     while (bytes >= sizeof header && sys_peek(note, &header, sizeof header)) {
@@ -60,13 +59,7 @@ static void find_build_id(struct ht_module *module, const char *note, size_t byt
         size_t need = sizeof header + name + ((header.n_descsz + align - 1) & ~(align - 1));
         if (name > bytes || header.n_descsz > bytes || sizeof header + name + header.n_descsz > bytes)
             return;
-        if (header.n_type == NT_GNU_BUILD_ID && header.n_namesz == 4 &&
-            header.n_descsz <= HT_BUILD_ID_BYTES && memcmp(note + sizeof header, "GNU", 4) == 0) {
-            module->build_id_bytes = (uint8_t)header.n_descsz;
-            memcpy(module->build_id, note + sizeof header + name, header.n_descsz);
-            return;
-        }
-        if (need > bytes)
+        if (take_build_id(module, note, &header) || need > bytes)
             return;
         note += need;
         bytes -= need;
@@ -80,16 +73,30 @@ static void add_segment(struct ht_module *module, const ElfW(Phdr) * segment) {
         (struct ht_segment){segment->p_vaddr, segment->p_memsz, segment->p_offset, segment->p_flags, 0};
 }
 
+static void read_segment(struct ht_module *module, const ElfW(Phdr) * at) {
+    if (at->p_type == PT_LOAD)
+        add_segment(module, at);
+    if (at->p_type == PT_NOTE && module->build_id_bytes == 0)
+        find_build_id(module, (const char *)(module->load_bias + at->p_vaddr), at->p_memsz,
+                      at->p_align == 8 ? 8 : 4);
+}
+
+#define HEADERS_AT_ONCE 16u
+
+/* The object's own ELF header is at its start: its first segment holds it. */
 static void read_segments(struct ht_module *module) {
-    ElfW(Half) count = 0;
-    const ElfW(Phdr) *headers = program_headers(module->start, &count);
-    for (ElfW(Half) i = 0; headers != NULL && i < count; i++) {
-        const ElfW(Phdr) *at = &headers[i];
-        if (at->p_type == PT_LOAD)
-            add_segment(module, at);
-        if (at->p_type == PT_NOTE && module->build_id_bytes == 0)
-            find_build_id(module, (const char *)(module->load_bias + at->p_vaddr), at->p_memsz,
-                          at->p_align == 8 ? 8 : 4);
+    ElfW(Ehdr) header;
+    ElfW(Phdr) some[HEADERS_AT_ONCE];
+    if (!sys_peek((const void *)(uintptr_t)module->start, &header, sizeof header) ||
+        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phentsize != sizeof *some)
+        return;
+    const ElfW(Phdr) *from = (const ElfW(Phdr) *)(uintptr_t)(module->start + header.e_phoff);
+    for (uint32_t i = 0; i < header.e_phnum; i += HEADERS_AT_ONCE) {
+        uint32_t count = header.e_phnum - i < HEADERS_AT_ONCE ? header.e_phnum - i : HEADERS_AT_ONCE;
+        if (!sys_peek(from + i, some, count * sizeof *some))
+            return;
+        for (uint32_t j = 0; j < count; j++)
+            read_segment(module, &some[j]);
     }
 }
 
@@ -239,7 +246,8 @@ static bool still_mapped(const struct ht_module *module) {
         return false;
     if ((uintptr_t)found.dlfo_map_start != module->start || (uintptr_t)found.dlfo_map_end != module->end)
         return false;
-    struct ht_module now = {.load_bias = found.dlfo_link_map->l_addr, .start = module->start};
+    /* not found.dlfo_link_map->l_addr: another thread's dlclose may have freed that */
+    struct ht_module now = {.load_bias = module->load_bias, .start = module->start};
     read_segments(&now);
     return now.build_id_bytes == module->build_id_bytes &&
            memcmp(now.build_id, module->build_id, sizeof now.build_id) == 0;

@@ -87,6 +87,11 @@ static int write_region(int fd, enum ht_region_id id, uint64_t *offset) {
 
 /* ---- the file ---- */
 
+/* Cells name slots and stacks, stacks frames, frames PCs, PCs modules, modules strings. */
+static const enum ht_region_id order[HT_REGIONS] = {
+    HT_REGION_CELLS, HT_REGION_SLOTS, HT_REGION_STACKS,  HT_REGION_FRAMES,
+    HT_REGION_PCS,   HT_REGION_MODULES, HT_REGION_STRINGS};
+
 static void draft_header(enum ht_trigger trigger, const char *label, uint32_t number) {
     struct ht_header *header = &work.header;
     memcpy(header, image_header, sizeof *header);
@@ -96,12 +101,12 @@ static void draft_header(enum ht_trigger trigger, const char *label, uint32_t nu
     header->taken_realtime_ns = sys_clock_ns(CLOCK_REALTIME);
     struct text text = text_in(header->label, sizeof header->label);
     text_add(&text, label);
-    /* Cells name stacks, stacks frames, frames PCs, PCs modules, modules strings: bounds of what is named
-     * are read last. */
-    for (int i = HT_REGIONS - 1; i >= 0; i--) {
-        const struct ht_region *from = &image_header->regions[i];
-        header->regions[i].used_records = __atomic_load_n(&from->used_records, __ATOMIC_ACQUIRE);
-        header->regions[i].committed_bytes = __atomic_load_n(&from->committed_bytes, __ATOMIC_ACQUIRE);
+    /* What names is bounded before what it names; and what is used before what is committed. */
+    for (int i = 0; i < HT_REGIONS; i++) {
+        const struct ht_region *from = &image_header->regions[order[i]];
+        struct ht_region *to = &header->regions[order[i]];
+        to->used_records = __atomic_load_n(&from->used_records, __ATOMIC_ACQUIRE);
+        to->committed_bytes = __atomic_load_n(&from->committed_bytes, __ATOMIC_ACQUIRE);
     }
 }
 
@@ -115,11 +120,7 @@ static bool size_allowed(void) {
            bytes <= limit.rlim_cur;
 }
 
-/* Cells first: what they name is then in the regions written after them. */
 static int write_file(int fd) {
-    static const enum ht_region_id order[HT_REGIONS] = {
-        HT_REGION_CELLS, HT_REGION_SLOTS, HT_REGION_STACKS,  HT_REGION_FRAMES,
-        HT_REGION_PCS,   HT_REGION_MODULES, HT_REGION_STRINGS};
     uint64_t offset = HT_HEADER_BYTES;
     int error = 0;
     for (int i = 0; i < HT_REGIONS && error == 0; i++)

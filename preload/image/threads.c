@@ -16,6 +16,7 @@
 
 static struct thread *states[SLOTS_MAX]; /* (atomic) by slot */
 static uint32_t probe_next;              /* (atomic) where the search for dead threads goes on */
+static uint32_t exhausted;               /* (atomic) no room for a slot, and tables never shrink */
 
 static uint32_t slot_bound(void) {
     uint64_t used =
@@ -59,18 +60,19 @@ static uint64_t chunk_count(void) {
     return (stacks->capacity_bytes / stacks->record_bytes >> CHUNK_BITS) + 1;
 }
 
-/* The private state of a slot that has none yet. Null: no memory. */
+/* The private state of a slot that has none yet. Null: no memory. The cells come first: once the image is
+ * full every new thread fails there, and must not use up address space each time. */
 static struct thread *new_state(uint32_t slot) {
     struct thread *self = arena_take(sizeof *self);
     if (self == NULL)
         return NULL;
     self->slot = slot;
-    self->cells = arena_map(chunk_count() * sizeof *self->cells);
-    if (self->cells == NULL || !unwind_open(&self->stack) || !trace_open(&self->trace, options.nframe))
-        return NULL;
     self->overflow_cell = new_cell(self, HT_STACK_OVERFLOW);
     self->unattributed_cell = new_cell(self, HT_STACK_UNATTRIBUTED);
     if (self->overflow_cell == 0 || self->unattributed_cell == 0)
+        return NULL;
+    self->cells = arena_map(chunk_count() * sizeof *self->cells);
+    if (self->cells == NULL || !unwind_open(&self->stack) || !trace_open(&self->trace, options.nframe))
         return NULL;
     return self;
 }
@@ -83,7 +85,11 @@ static bool try_inherit(uint32_t slot, uint32_t tid) {
     if (owner != 0 && owner != tid && sys_thread_exists(sys_pid(), owner))
         return false;
     /* acquire: the dead thread's stores are visible, the kernel ordered its end before our ESRCH */
-    return __atomic_compare_exchange_n(&record->tid, &owner, tid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    if (!__atomic_compare_exchange_n(&record->tid, &owner, tid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return false;
+    if (owner == 0) /* free since a fork: it was not among those in use */
+        counters_thread_joined();
+    return true;
 }
 
 /* A slot whose thread is gone, or 0. Looks at a few, each new thread at the next ones. */
@@ -100,21 +106,28 @@ static uint32_t inherit_slot(uint32_t tid) {
 }
 
 static struct thread *new_slot(uint32_t tid) {
-    if (slot_bound() >= SLOTS_MAX)
+    /* A thread without a slot asks again at each event, for one to inherit: it must not use up more. */
+    if (slot_bound() >= SLOTS_MAX || __atomic_load_n(&exhausted, __ATOMIC_RELAXED) != 0)
         return NULL;
     uint64_t slot = image_take(HT_REGION_SLOTS, 1);
     if (slot == 0 || slot >= SLOTS_MAX)
         return NULL;
     __atomic_store_n(&image_slots[slot].tid, tid, __ATOMIC_RELAXED);
     struct thread *self = new_state((uint32_t)slot);
-    if (self != NULL) {
-        counters_thread_joined();
-        __atomic_store_n(&states[slot], self, __ATOMIC_RELEASE); /* partner: try_inherit and its caller */
+    if (self == NULL) {
+        __atomic_store_n(&exhausted, 1, __ATOMIC_RELAXED);
+        return NULL;
     }
+    counters_thread_joined();
+    __atomic_store_n(&states[slot], self, __ATOMIC_RELEASE); /* partner: try_inherit and its caller */
     return self;
 }
 
 struct thread *threads_claim(void) {
+    /* A vfork child shares our memory: to tgkill under its pid all our threads are dead, and once it has
+     * exec'ed a slot of its tid would be anybody's, while the parent's thread goes on with it. */
+    if (sys_pid() != image_header->pid)
+        return NULL;
     uint32_t tid = sys_tid(), slot = inherit_slot(tid);
     struct thread *self =
         slot != 0 ? __atomic_load_n(&states[slot], __ATOMIC_ACQUIRE) : new_slot(tid);

@@ -100,13 +100,24 @@ static bool parse_directory(const char *value) {
     return parse_path(value, options.directory);
 }
 
+/* The working directory is no pattern: each of its % is doubled. */
+static void add_working_directory(struct text *out) {
+    for (const char *at = options.working_directory; *at != '\0'; at++)
+        text_add_bytes(out, *at == '%' ? "%%" : at, *at == '%' ? 2 : 1);
+    text_add(out, "/");
+}
+
 /* A pattern: every % is followed by a letter that we know. */
 static bool parse_out(const char *value) {
     for (const char *at = value; (at = strchr(at, '%')) != NULL; at += 2)
         if (at[1] == '\0' || strchr("epnl%", at[1]) == NULL)
             return false;
     size_t length = strlen(value);
-    return length != 0 && value[length - 1] != '/' && parse_path(value, options.out);
+    struct text text = text_in(options.out, sizeof options.out);
+    if (value[0] != '/')
+        add_working_directory(&text);
+    text_add(&text, value);
+    return length != 0 && value[length - 1] != '/' && !text.cut && strchr(value, '\n') == NULL;
 }
 
 static bool parse_overwrite(const char *value) {
@@ -172,7 +183,7 @@ static void set_defaults(void) {
     options.memory_bytes = (uint64_t)256 << 20;
     options.session = 0;
     options.unwinder = UNWINDER_DEFAULT;
-    parse_path(DEFAULT_OUT, options.out);
+    parse_out(DEFAULT_OUT);
 }
 
 static void say_malformed(char *message, uint32_t bytes, const char *name, const char *value,

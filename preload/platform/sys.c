@@ -211,6 +211,11 @@ int sys_signal_restorer(int signal, uintptr_t *restorer) {
     return error;
 }
 
+bool sys_on_signal_stack(void) {
+    stack_t now = {.ss_flags = 0};
+    return call3(SYS_sigaltstack, 0, (long)&now, 0) == 0 && (now.ss_flags & SS_ONSTACK) != 0;
+}
+
 _Noreturn void sys_exit(int status) {
     for (;;)
         call3(SYS_exit_group, status, 0, 0);

@@ -52,6 +52,8 @@ int sys_random(void *buffer, size_t bytes);
 bool sys_peek(const void *address, void *buffer, size_t bytes);
 /* Handler and restorer of a signal, as the kernel has them. */
 int sys_signal_restorer(int signal, uintptr_t *restorer);
+/* Whether the calling thread is on its alternate signal stack. */
+bool sys_on_signal_stack(void);
 _Noreturn void sys_exit(int status);
 
 #endif

@@ -132,6 +132,7 @@ static void collect(struct run *self) {
     self->result.more += leftovers.more;
     self->result.children += leftovers.children;
     self->result.running = leftovers.running;
+    self->result.image_stays = leftovers.failed != 0;
     if (leftovers.other_path[0] != '\0')
         snprintf(self->result.other_path, sizeof self->result.other_path, "%s", leftovers.other_path);
     if (leftovers.failed != 0)

@@ -24,6 +24,15 @@ static const char *shortened(const char *path) {
     return inside ? path + length + 1 : path;
 }
 
+/* As a word for the shell. */
+static void put_word(FILE *out, const char *path) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-,:@%=";
+    bool quoted = path[strspn(path, plain)] != '\0' && strchr(path, '\'') == NULL;
+    fputs(quoted ? "'" : "", out);
+    harmless_put(out, path);
+    fputs(quoted ? "'" : "", out);
+}
+
 static void put_end(const struct run_result *result, FILE *out) {
     int status = result->wait_status;
     if (WIFSIGNALED(status))
@@ -73,9 +82,15 @@ static void put_numbers(const struct run_result *result, FILE *out) {
 static void put_nothing(const struct run_result *result, FILE *out) {
     fputs("heaptally: ", out);
     harmless_put(out, result->program);
-    fputs(": no snapshot and no image: the tracer was not loaded, could not write, or refused a HEAPTALLY_ "
-          "variable\n",
-          out);
+    if (result->image_stays)
+        fprintf(out,
+                ": no snapshot; heaptally top %" PRIu32 " reads the image, heaptally snapshot %" PRIu32
+                " saves it\n",
+                result->pid, result->pid);
+    else
+        fputs(": no snapshot and no image: the tracer was not loaded, could not write, or refused a "
+              "HEAPTALLY_ variable\n",
+              out);
 }
 
 static void put_others(const struct run_result *result, FILE *out) {
@@ -103,7 +118,7 @@ void run_summary_print(const struct run_result *result, FILE *out) {
         }
         put_numbers(result, out);
         fputs("heaptally: next: heaptally top ", out);
-        harmless_put(out, shortened(result->path));
+        put_word(out, shortened(result->path));
         fputc('\n', out);
     }
     put_others(result, out);

@@ -16,6 +16,7 @@ struct run_result {
     uint64_t more;             /* of its process beside that one: on signals, before an exec */
     uint64_t children;         /* of other processes */
     char other_path[PATH_MAX]; /* the last of these two kinds */
+    bool image_stays;          /* an image could not be saved */
     uint64_t running;          /* traced processes that still live */
 };
 

@@ -21,7 +21,7 @@
  *                    stack for the key traceback, else one frame
  *     other        {rows, size}: how many rows are not shown, and the sum of their sizes
  *
- * For the keys lineno and filename, function and module are those of one of the row's blocks. */
+ * For the key lineno, function and module are those of one of the row's blocks; for filename, module is. */
 #ifndef HEAPTALLY_REPORT_JSON_VIEW_H
 #define HEAPTALLY_REPORT_JSON_VIEW_H
 

@@ -85,14 +85,17 @@ static pid_t fork_and_exec(const char *path, char *const argv[], const struct ch
                            size_t count, int *why) {
     int ends[2];
     sigset_t all, before;
+    struct sigaction reaping, plain = {.sa_handler = SIG_DFL};
     if (pipe2(ends, O_CLOEXEC) != 0) {
         *why = errno;
         return -1;
     }
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
+    sigaction(SIGCHLD, &plain, &reaping); /* if it was ignored, no exit status would be left for us */
     pid_t pid = fork();
     if (pid == 0) {
+        sigaction(SIGCHLD, &reaping, NULL);
         set_variables(variables, count);
         sigprocmask(SIG_SETMASK, &before, NULL);
         become(path, argv, ends[1]);

@@ -37,7 +37,7 @@ static bool use(const char *candidate, char path[PATH_MAX]) {
 
 bool library_find(char path[PATH_MAX], struct error *error) {
     const char *given = getenv("HEAPTALLY_LIBRARY");
-    char directory[PATH_MAX], candidate[PATH_MAX + 256], looked[sizeof error->text / 2] = "";
+    char directory[PATH_MAX], candidate[2][PATH_MAX + 256];
     if (given != NULL && given[0] != '\0') {
         if (use(given, path))
             return can_be_preloaded(path, error);
@@ -47,11 +47,11 @@ bool library_find(char path[PATH_MAX], struct error *error) {
         return error_set(error,
                          "run: /proc/self/exe cannot be read; set HEAPTALLY_LIBRARY to libheaptally.so");
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        snprintf(candidate, sizeof candidate, "%s/%s", directory, places[i]);
-        if (use(candidate, path))
+        snprintf(candidate[i], sizeof candidate[i], "%s/%s", directory, places[i]);
+        if (use(candidate[i], path))
             return can_be_preloaded(path, error);
-        snprintf(looked + strlen(looked), sizeof looked - strlen(looked), " %s", candidate);
     }
-    return error_set(error, "run: libheaptally.so is not there; looked at%s; HEAPTALLY_LIBRARY can name it",
-                     looked);
+    return error_set(error,
+                     "run: libheaptally.so is not there; looked at %s and %s; HEAPTALLY_LIBRARY can name it",
+                     candidate[0], candidate[1]);
 }

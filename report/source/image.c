@@ -22,7 +22,8 @@
 
 static void copy_words(uint64_t *to, const uint64_t *from) {
     for (size_t i = 0; i < sizeof(struct ht_cell) / sizeof *to; i++)
-        to[i] = __atomic_load_n(from + i, __ATOMIC_RELAXED); /* ordered by the fences around */
+        /* acquire: the sequence is read again after every word. The owner's release fence is its partner. */
+        to[i] = __atomic_load_n(from + i, __ATOMIC_ACQUIRE);
 }
 
 /* After SEQLOCK_TRIES: the copy as it is, within one event of the truth. */
@@ -31,7 +32,6 @@ static void copy_cell(struct ht_cell *to, const struct ht_cell *from) {
         /* acquire: partner of the owner's release of the even value */
         uint32_t before = __atomic_load_n(&from->write_sequence, __ATOMIC_ACQUIRE);
         copy_words((uint64_t *)to, (const uint64_t *)from);
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
         uint32_t after = __atomic_load_n(&from->write_sequence, __ATOMIC_RELAXED);
         if (before == after && (before & 1) == 0)
             return;
@@ -106,18 +106,24 @@ static bool freeze_into(struct tables *self, const void *bytes, size_t size_byte
     return copy_all(self, bytes, error) && tables_check(self, name, error);
 }
 
-struct tables *image_freeze(const void *bytes, size_t size_bytes, bool running, const char *name,
-                            struct error *error) {
+static struct tables *
+freeze_by(bool (*freeze)(struct tables *, const void *, size_t, const char *, struct error *),
+          const void *bytes, size_t size_bytes, bool running, const char *name, struct error *error) {
     struct tables *self = tables_new();
     if (self == NULL) {
         error_out_of_memory(error);
         return NULL;
     }
     self->running = running;
-    if (freeze_into(self, bytes, size_bytes, name, error))
+    if (freeze(self, bytes, size_bytes, name, error))
         return self;
     tables_free(self);
     return NULL;
+}
+
+struct tables *image_freeze(const void *bytes, size_t size_bytes, bool running, const char *name,
+                            struct error *error) {
+    return freeze_by(freeze_into, bytes, size_bytes, running, name, error);
 }
 
 /* ---- the file ---- */
@@ -129,19 +135,19 @@ static void on_bus(int signal_number) {
     siglongjmp(bus_exit, 1);
 }
 
-/* A file that somebody cuts while we read raises SIGBUS. What was allocated by then is lost: the
- * command ends soon after. */
-static struct tables *freeze_guarded(const void *bytes, size_t size_bytes, bool running, const char *name,
-                                     struct error *error) {
+/* A file that somebody cuts while we read raises SIGBUS. The tables own what was copied by then; nothing else
+ * is allocated while the mapping is touched. */
+static bool freeze_guarded(struct tables *self, const void *bytes, size_t size_bytes, const char *name,
+                           struct error *error) {
     struct sigaction guard = {.sa_handler = on_bus}, before;
-    struct tables *volatile tables = NULL;
+    volatile bool done = false;
     sigaction(SIGBUS, &guard, &before);
     if (sigsetjmp(bus_exit, 1) == 0)
-        tables = image_freeze(bytes, size_bytes, running, name, error);
+        done = freeze_into(self, bytes, size_bytes, name, error);
     else
         error_set(error, "%s: the file was cut while it was read", name);
     sigaction(SIGBUS, &before, NULL);
-    return tables;
+    return done;
 }
 
 static struct tables *read_open(int fd, const char *path, bool running, struct error *error) {
@@ -156,7 +162,7 @@ static struct tables *read_open(int fd, const char *path, bool running, struct e
         error_set(error, "%s: cannot be mapped: %s", path, strerror(errno));
         return NULL;
     }
-    struct tables *tables = freeze_guarded(bytes, size, running, path, error);
+    struct tables *tables = freeze_by(freeze_guarded, bytes, size, running, path, error);
     munmap(bytes, size);
     return tables;
 }

@@ -95,6 +95,9 @@ static bool check_region(const struct ht_header *header, int id, uint64_t file_b
     if (region->record_bytes != kinds[id].record_bytes)
         return error_set(error, "%s: offset %zu: %s of %" PRIu32 " bytes each, not %" PRIu32, name, at,
                          kinds[id].name, region->record_bytes, kinds[id].record_bytes);
+    if (header->kind == HT_KIND_IMAGE && region->offset % sizeof(uint64_t) != 0)
+        return error_set(error, "%s: offset %zu: %s lie at the odd place %" PRIu64 ": the file is damaged",
+                         name, at, kinds[id].name, region->offset);
     if (extent != 0 && (region->offset > file_bytes || extent > file_bytes - region->offset))
         return error_set(error,
                          "%s: offset %zu: %s lie at %" PRIu64 "+%" PRIu64 ", beyond the file's %" PRIu64

@@ -21,7 +21,21 @@ struct traces {
     uint8_t *verdicts; /* enum verdict, by frame id */
     size_t verdict_room;
     struct blame judged; /* whose verdicts they are */
+    bool *of_tracer;     /* by module */
 };
+
+/* The tracer's own frames, where it calls the allocator in the program's stead, are none of the program's. */
+static bool *find_tracer(const struct tables *tables) {
+    static const char name[] = "/libheaptally.so";
+    uint32_t count = tables->region[HT_REGION_MODULES].count;
+    bool *found = calloc(count + (size_t)1, sizeof *found);
+    for (uint32_t i = 1; found != NULL && i < count; i++) {
+        const char *path = tables_module_path(tables, i);
+        size_t length = strlen(path);
+        found[i] = length >= sizeof name - 1 && strcmp(path + length - (sizeof name - 1), name) == 0;
+    }
+    return found;
+}
 
 struct traces *traces_new(const struct model *model, struct symbols *symbols, struct frames *frames,
                           struct error *error) {
@@ -32,7 +46,8 @@ struct traces *traces_new(const struct model *model, struct symbols *symbols, st
         self->frames = frames;
         self->resolver = resolver_new(model->tables, symbols, frames);
         self->entries = malloc((size_t)HT_NFRAME_MAX * sizeof *self->entries);
-        if (self->resolver != NULL && self->entries != NULL)
+        self->of_tracer = find_tracer(model->tables);
+        if (self->resolver != NULL && self->entries != NULL && self->of_tracer != NULL)
             return self;
     }
     traces_free(self);
@@ -47,6 +62,7 @@ void traces_free(struct traces *self) {
     free(self->entries);
     free(self->ids);
     free(self->verdicts);
+    free(self->of_tracer);
     free(self);
 }
 
@@ -93,9 +109,15 @@ static frame_id no_stack(struct traces *self, uint32_t stack) {
     return frames_put(self->frames, &frame);
 }
 
+/* Fills self->entries with the program's own frames of a trace, outermost first. */
 static size_t decode(struct traces *self, size_t trace) {
+    const struct tables *tables = self->model->tables;
     uint32_t stack = self->model->stacks[trace].stack;
-    return stack < HT_STACK_FIRST ? 0 : tables_frames(self->model->tables, stack, self->entries);
+    size_t count = stack < HT_STACK_FIRST ? 0 : tables_frames(tables, stack, self->entries), kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!self->of_tracer[tables_pc(tables, self->entries[i] & HT_FRAME_PC)->module])
+            self->entries[kept++] = self->entries[i];
+    return kept;
 }
 
 bool traces_frames(struct traces *self, size_t trace, const frame_id **ids, size_t *count) {

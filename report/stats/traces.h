@@ -37,8 +37,8 @@ size_t traces_count(const struct traces *self);
 struct amount traces_amount(const struct traces *self, size_t trace, enum metric metric);
 struct frames *traces_frame_table(const struct traces *self);
 
-/* All frames of a trace, inlined ones included, newest first, at least one. The array lives until the
- * next call. False when out of memory. */
+/* All frames of a trace, inlined ones included and the tracer's own left out, newest first, at least one. The
+ * array lives until the next call. False when out of memory. */
 bool traces_frames(struct traces *self, size_t trace, const frame_id **ids, size_t *count);
 
 /* The newest frame, or the newest that `blame` does not pass over. Looks up no more PCs than that takes. */

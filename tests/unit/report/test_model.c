@@ -4,8 +4,11 @@
 #include "source/image.h"
 #include "source/model.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void an_image_is_read(void **state) {
     (void)state;
@@ -90,6 +93,33 @@ static void random_images_are_survived(void **state) {
     tables_free(made);
 }
 
+/* Somebody cuts the file again and again: every read is whole or an error. */
+static void a_file_that_is_cut_is_an_error(void **state) {
+    (void)state;
+    char path[] = "/tmp/heaptally-test-XXXXXX";
+    struct tables *made = make_example();
+    size_t size;
+    void *bytes = make_image(made, &size);
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    pid_t cutter = fork();
+    while (cutter == 0)
+        if (pwrite(fd, bytes, size, 0) < 0 || ftruncate(fd, (off_t)size / 2) != 0)
+            _exit(1);
+    for (int i = 0; i < 3000; i++) {
+        struct error error = {""};
+        struct tables *read = image_read(path, true, &error);
+        assert_true(read != NULL || error.text[0] != '\0');
+        tables_free(read);
+    }
+    kill(cutter, SIGKILL);
+    waitpid(cutter, NULL, 0);
+    unlink(path);
+    close(fd);
+    free(bytes);
+    tables_free(made);
+}
+
 static void cells_and_equal_hashes_add_up(void **state) {
     (void)state;
     struct tables *tables = make_example();
@@ -162,6 +192,7 @@ int main(void) {
         cmocka_unit_test(what_is_not_committed_is_not_read),
         cmocka_unit_test(every_truncation_of_an_image_is_an_error),
         cmocka_unit_test(random_images_are_survived),
+        cmocka_unit_test(a_file_that_is_cut_is_an_error),
         cmocka_unit_test(cells_and_equal_hashes_add_up),
         cmocka_unit_test(frees_by_another_thread_cancel),
         cmocka_unit_test(the_peak_is_kept_or_live_or_now),

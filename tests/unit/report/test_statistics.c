@@ -232,6 +232,25 @@ static void metrics_choose_the_numbers(void **state) {
     end(&world);
 }
 
+static void the_tracers_frames_are_left_out(void **state) {
+    (void)state;
+    struct world world = begin();
+    uint32_t tracer = make_module(world.tables, "/opt/lib/libheaptally.so", 0x90000);
+    uint32_t pcs[] = {make_pc(world.tables, MAIN + 0x10001, world.module),
+                      make_pc(world.tables, 0x90007, tracer),
+                      make_pc(world.tables, NEW + 0x10001, world.module)};
+    make_cell(world.tables, make_stack(world.tables, 0, 0, pcs, 3), 1, 9, 0);
+    make_cell(world.tables, make_stack(world.tables, 0, 0, &pcs[1], 1), 1, 8, 0);
+    group(&world, (struct query){.key = KEY_LINENO});
+    expect_line(&world, 0, "/src/a.c", 10, 9, 1);
+    assert_string_equal(row_frame(&world, 1)->module, "[no stack]");
+    group(&world, (struct query){.key = KEY_TRACEBACK});
+    assert_int_equal(world.statistics.rows[0].frame_count, 2);
+    group(&world, (struct query){.key = KEY_MODULE});
+    assert_string_equal(row_frame(&world, 0)->module, "/lib/libx.so");
+    end(&world);
+}
+
 static bool only_small(const void *argument, struct traces *traces, size_t trace) {
     (void)argument;
     return traces_amount(traces, trace, METRIC_LIVE).size < 100;
@@ -291,6 +310,7 @@ int main(void) {
         cmocka_unit_test(modules_need_no_symbols),
         cmocka_unit_test(tracebacks_hold_inlined_frames),
         cmocka_unit_test(metrics_choose_the_numbers),
+        cmocka_unit_test(the_tracers_frames_are_left_out),
         cmocka_unit_test(filters_leave_traces_out),
         cmocka_unit_test(differences_are_ordered_as_compare_to),
     };

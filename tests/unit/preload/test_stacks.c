@@ -1,0 +1,224 @@
+/* test_stacks.c - one id is one stack: a million random walks through a tree of calls, against a map. */
+#include "support.h"
+
+#include "image/field.h"
+#include "image/image.h"
+#include "image/stacks.h"
+#include "image/trace.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NFRAME_TEST 56u
+#define DEEPEST     60u
+#define MAP_BITS    22u
+
+/* ---- the walk: outermost first, as a program would call and return ---- */
+
+struct walk {
+    uint64_t seed;
+    uint32_t depth;
+    uint64_t pcs[DEEPEST];
+};
+
+static void step(struct walk *walk) {
+    uint32_t back = (uint32_t)random_below(&walk->seed, 7);
+    walk->depth = back < walk->depth ? walk->depth - back : 0;
+    uint32_t down = (uint32_t)random_below(&walk->seed, 7);
+    for (; down != 0 && walk->depth < DEEPEST; down--)
+        walk->pcs[walk->depth++] = 0x10000 + 16 * random_below(&walk->seed, 2000);
+}
+
+static uint32_t intern(struct trace *trace, const struct walk *walk) {
+    uintptr_t newest_first[DEEPEST];
+    for (uint32_t i = 0; i < walk->depth; i++)
+        newest_first[i] = walk->pcs[walk->depth - 1 - i];
+    set_newest_first(trace, newest_first, walk->depth);
+    return stacks_intern(trace);
+}
+
+static uint32_t kept_frames(const struct walk *walk, const uint64_t **first) {
+    uint32_t count = walk->depth < NFRAME_TEST ? walk->depth : NFRAME_TEST;
+    *first = walk->pcs + walk->depth - count;
+    return count;
+}
+
+/* ---- the oracle: 128 bits of another hash -> id ---- */
+
+struct seen {
+    uint64_t low, high;
+    uint32_t id;
+};
+
+static struct seen map[1u << MAP_BITS];
+
+static struct seen key_of(const uint64_t *pcs, uint32_t count) {
+    struct seen key = {count, ~(uint64_t)count, 0};
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t low = key.low ^ pcs[i], high = key.high + pcs[i];
+        key.low = random_next(&low);
+        key.high = random_next(&high) ^ key.low >> 7;
+    }
+    return key;
+}
+
+static struct seen *look_up(const struct seen *key) {
+    uint64_t at = key->low >> (64 - MAP_BITS);
+    while (map[at].id != 0 && (map[at].low != key->low || map[at].high != key->high))
+        at = (at + 1) & ((1u << MAP_BITS) - 1);
+    return &map[at];
+}
+
+/* ---- decoding as a reader does ---- */
+
+static uint32_t decode(uint32_t id, uint64_t *pcs) {
+    const struct ht_stack *stack = &image_stacks[id];
+    if (stack->kept != 0) {
+        assert_true(stack->base < id && stack->base >= HT_STACK_FIRST);
+        assert_true(decode(stack->base, pcs) >= stack->kept);
+    }
+    for (uint32_t i = stack->kept; i < stack->frame_count; i++) {
+        uint32_t frame = image_frames[stack->first_frame + i - stack->kept];
+        assert_true((frame & HT_FRAME_EXACT) == 0);
+        pcs[i] = image_pcs[frame & HT_FRAME_PC].pc;
+    }
+    return stack->frame_count;
+}
+
+static void hash_is_of(const uint64_t *pcs, uint32_t count, const struct ht_stack *stack) {
+    field key = (field)image_header->hash_key[1] << 64 | image_header->hash_key[0], hash = 1;
+    for (uint32_t i = 0; i < count; i++)
+        hash = field_canonical(field_multiply_add(hash, key, (field)pcs[i] + 1));
+    assert_true(stack->hash_hi == (uint64_t)(hash >> 64));
+    assert_true(stack->hash_lo == ((uint64_t)hash != 0 ? (uint64_t)hash : 1));
+}
+
+static void tells_stacks_apart(void **state) {
+    (void)state;
+    static struct walk walk = {.seed = 11};
+    struct trace trace = {0};
+    uint32_t distinct = 0, again = 0;
+    assert_true(trace_open(&trace, NFRAME_TEST));
+    for (int i = 0; i < SCALED(1500000); i++) {
+        const uint64_t *frames;
+        step(&walk);
+        uint32_t id = intern(&trace, &walk), count = kept_frames(&walk, &frames);
+        struct seen key = key_of(frames, count), *known = look_up(&key);
+        assert_true(id >= HT_STACK_FIRST);
+        if (known->id != 0) {
+            assert_int_equal(known->id, id);
+            again++;
+        } else {
+            assert_int_equal(id, HT_STACK_FIRST + distinct++); /* one thread: ids are consecutive */
+            *known = (struct seen){key.low, key.high, id};
+            uint64_t decoded[DEEPEST];
+            assert_int_equal(decode(id, decoded), count);
+            assert_memory_equal(decoded, frames, count * sizeof *frames);
+            hash_is_of(decoded, count, &image_stacks[id]);
+            assert_int_equal(image_stacks[id].depth, walk.depth);
+        }
+    }
+    uint64_t frames = image_header->regions[HT_REGION_FRAMES].used_records;
+    printf("%u distinct stacks, %u again, %.1f frames stored a stack\n", distinct, again,
+           (double)frames / distinct);
+    assert_true(distinct > (uint32_t)SCALED(1000000));
+    assert_true(again > 10);
+    assert_true(frames < 12 * (uint64_t)distinct); /* prefixes are shared */
+}
+
+static void has_stacks_for_reasons(void **state) {
+    (void)state;
+    for (uint32_t id = 1; id < HT_STACK_FIRST; id++) {
+        assert_true(image_stacks[id].hash_lo != 0);
+        assert_int_equal(image_stacks[id].frame_count, 0);
+    }
+    assert_true(image_stacks[0].hash_lo == 0);
+}
+
+static void interns_the_empty_stack(void **state) {
+    (void)state;
+    struct trace trace = {0};
+    uint64_t none[1];
+    assert_true(trace_open(&trace, 4));
+    set_newest_first(&trace, NULL, 0);
+    uint32_t id = stacks_intern(&trace);
+    assert_true(id >= HT_STACK_FIRST);
+    assert_int_equal(decode(id, none), 0);
+    assert_int_equal(stacks_intern(&trace), id);
+}
+
+static void keeps_exact_frames_apart(void **state) {
+    (void)state;
+    struct trace trace = {0};
+    const uintptr_t pcs[] = {0x50, 0x777, 0x30};
+    assert_true(trace_open(&trace, 4));
+    set_newest_first(&trace, pcs, 3);
+    uint32_t without = stacks_intern(&trace);
+    trace_signal_return = 0x777;
+    set_newest_first(&trace, pcs, 3);
+    uint32_t with = stacks_intern(&trace);
+    trace_signal_return = 0;
+    assert_true(with != without);
+    const struct ht_stack *stack = &image_stacks[with];
+    assert_int_equal(stack->kept, 0);
+    assert_true((image_frames[stack->first_frame] & HT_FRAME_EXACT) != 0);
+    assert_int_equal(image_pcs[image_frames[stack->first_frame] & HT_FRAME_PC].pc, 0x30);
+}
+
+/* ---- threads that meet the same stacks at the same time ---- */
+
+#define THREADS 4
+#define SHARED  SCALED(60000)
+
+static uint32_t shared_ids[THREADS][SHARED];
+static pthread_barrier_t start;
+
+static void *walk_the_same_way(void *argument) {
+    uint32_t *ids = argument;
+    struct walk walk = {.seed = 99};
+    struct trace trace = {0};
+    CHECK(trace_open(&trace, NFRAME_TEST));
+    pthread_barrier_wait(&start);
+    for (int i = 0; i < SHARED; i++) {
+        step(&walk);
+        ids[i] = intern(&trace, &walk);
+    }
+    return NULL;
+}
+
+static void gives_threads_one_id(void **state) {
+    (void)state;
+    pthread_t threads[THREADS];
+    uint32_t twice = 0;
+    pthread_barrier_init(&start, NULL, THREADS);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, walk_the_same_way, shared_ids[i]), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(failed_checks(), 0);
+    struct walk walk = {.seed = 99};
+    for (int i = 0; i < SHARED; i++) {
+        uint64_t decoded[DEEPEST];
+        const uint64_t *frames;
+        step(&walk);
+        uint32_t count = kept_frames(&walk, &frames);
+        for (int t = 0; t < THREADS; t++) {
+            assert_true(shared_ids[t][i] >= HT_STACK_FIRST);
+            assert_int_equal(decode(shared_ids[t][i], decoded), count);
+            assert_memory_equal(decoded, frames, count * sizeof *frames);
+            twice += shared_ids[t][i] != shared_ids[0][i];
+        }
+    }
+    printf("%u of %d had two ids (a level filled up meanwhile)\n", twice, SHARED);
+    assert_true(twice <= 64);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(has_stacks_for_reasons),   cmocka_unit_test(tells_stacks_apart),
+        cmocka_unit_test(interns_the_empty_stack),  cmocka_unit_test(keeps_exact_frames_apart),
+        cmocka_unit_test(gives_threads_one_id),
+    };
+    return cmocka_run_group_tests(tests, setup_image, NULL);
+}
