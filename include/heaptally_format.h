@@ -188,6 +188,7 @@ enum ht_loss {
     HT_LOSS_MODULES = 7,       /* modules or paths that found no room */
     HT_LOSS_CLIPPED_SIZES = 8, /* blocks over 4 GiB whose size was cut to 4 GiB - 1 when freed */
     HT_LOSS_FORK = 9,          /* forked children that could not make an image of their own: not traced */
+    HT_LOSS_FREES = 10,        /* frees that found no room to be counted: live is too high by these blocks */
     HT_LOSSES = 16,
 };
 
@@ -235,7 +236,7 @@ struct ht_header {
     uint32_t exec_index;           /* how many images this process had before: one for each exec */
     uint64_t session;              /* of `heaptally run`: its number for this run; else 0 */
     uint64_t signal;               /* the snapshot signal that is installed; 0: none */
-    uint64_t header_checksum;      /* snapshot: XXH64, seed 0, of the header with this field 0 */
+    uint64_t header_checksum;      /* snapshot: XXH64, seed 0, of header_bytes with this field 0 */
     uint64_t reserved[5];
     char label[HT_LABEL_BYTES];    /* snapshot: of heaptally_snapshot() */
     char executable[HT_PATH_BYTES];

@@ -12,15 +12,17 @@
  * Threads: any.  Signals: safe.  Heap: never. */
 #include "track.h"
 
-#include "boot.h"
+#include "image/cells.h"
 #include "image/counters.h"
 #include "image/image.h"
 #include "image/modules.h"
 #include "image/snapshot.h"
 #include "image/stacks.h"
+#include "image/cells.h"
 #include "image/threads.h"
 #include "platform/options.h"
 #include "platform/sys.h"
+#include "start.h"
 #include "unwind/unwind.h"
 
 #include <sys/mman.h>
@@ -42,13 +44,14 @@ static uint32_t stopped;     /* (atomic) */
 
 /* ---- being in the right process ---- */
 
-bool track_begin(void) {
+void track_begin(void) {
+    if (fork_page != NULL || !start_once())
+        return;
     uint32_t *page = sys_map(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
     if (page == NULL || sys_advise(page, 4096, MADV_WIPEONFORK) != 0)
-        return false;
+        return;
     *page = OWN_IMAGE;
     __atomic_store_n(&fork_page, page, __ATOMIC_RELEASE); /* partner: track_ready's acquire */
-    return true;
 }
 
 void track_stop(void) {
@@ -70,6 +73,7 @@ static bool adopt(void) {
     blocks_each(inherit_block);
     counters_settle();
     snapshot_after_fork();
+    unwind_after_fork();
     return true;
 }
 
@@ -154,14 +158,16 @@ static bool enter(struct thread **thread, bool *nested) {
         return depth < MUTED && self != NULL && fork_page != NULL && *fork_page == OWN_IMAGE &&
                __atomic_load_n(&stopped, __ATOMIC_RELAXED) == 0;
     }
-    if (unlikely(depth != 0) && self != NULL)
-        self->trace.count = self->trace.depth = 0; /* the jump may have come between a walk and its trace */
+    if (unlikely(depth != 0) && self != NULL) { /* the jump may have come in the middle of either */
+        self->trace.count = self->trace.depth = 0;
+        unwind_reset(&self->stack);
+    }
     *nested = false;
     entered_at = frame;
     depth = 1;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (unlikely(fork_page == NULL))
-        boot_start();
+        track_begin();
     if (unlikely(!track_ready())) {
         depth = 0;
         return false;
@@ -233,6 +239,8 @@ static bool enter_block(struct thread *thread, uintptr_t address, struct block b
     enum blocks_put put = blocks_put(address, block, &old);
     if (unlikely(put == BLOCKS_FULL))
         lose_block(block.size_bytes);
+    if (unlikely(block.size_bytes >= UINT32_MAX))
+        __atomic_store_n(&image_header->losses[HT_LOSS_CLIPPED_SIZES], blocks_clipped(), __ATOMIC_RELAXED);
     bool count = likely(put == BLOCKS_PUT) ||
                  (put == BLOCKS_REPLACED && replaced(thread, address, old, nested));
     thread->last_block = address;
@@ -247,7 +255,7 @@ static void allocated_nested(struct thread *thread, uintptr_t address, uint64_t 
 
 static void allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes,
                       const struct caller *caller) {
-    struct block block = {size_bytes, threads_cell(thread, current_stack(thread, caller))};
+    struct block block = {size_bytes, cells_find(thread, current_stack(thread, caller))};
     if (unlikely(block.cell == thread->overflow_cell)) /* no room for the stack, or none for its cell */
         image_lose(HT_LOSS_OVERFLOW_ALLOCATIONS, 1);
     if (enter_block(thread, address, block, false))
@@ -299,6 +307,8 @@ void track_freed(void *block) {
     if (likely(thread != NULL)) {
         thread->last_block = 0;
         count_free(thread, nested, old);
+    } else if (old.cell != 0) {
+        image_lose(HT_LOSS_FREES, 1);
     }
     if (!nested)
         leave();
@@ -324,6 +334,8 @@ void track_forgotten(struct block old) {
         return;
     if (thread != NULL)
         count_free(thread, nested, old);
+    else if (old.cell != 0)
+        image_lose(HT_LOSS_FREES, 1);
     if (!nested)
         leave();
 }

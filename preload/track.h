@@ -39,8 +39,9 @@ void track_unmute(void);
 /* Code was unmapped (dlclose). */
 void track_code_unmapped(void);
 
-/* Begins to trace, once there is an image. False: the kernel cannot tell us of forks (Linux < 4.14). */
-bool track_begin(void);
+/* Begins to trace if nobody has tried yet. A process in which it fails goes on untraced: without memory, or
+ * where the kernel cannot tell us of forks (Linux < 4.14). */
+void track_begin(void);
 
 /* Whether this process is traced and the image is its own, after a fork made so if need be. */
 bool track_ready(void);

@@ -25,7 +25,7 @@ void triggers_install_signal(void) {
         return;
     if ((now.sa_flags & SA_SIGINFO) != 0 || now.sa_handler != SIG_DFL)
         return;
-    sigemptyset(&ours.sa_mask);
+    sigfillset(&ours.sa_mask); /* a handler that jumped out of ours would leave a snapshot half-written */
     if (sigaction(options.signal, &ours, NULL) != 0)
         return;
     image_header->signal = (uint64_t)options.signal;

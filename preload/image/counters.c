@@ -8,7 +8,7 @@
 #include "counters.h"
 
 #include "image.h"
-#include "threads.h"
+#include "cells.h"
 
 #include <sys/single_threaded.h>
 
@@ -122,7 +122,7 @@ void counters_allocated(struct thread *self, uint32_t id, uint64_t size_bytes) {
 void counters_freed(struct thread *self, uint32_t id, uint64_t size_bytes) {
     struct ht_cell *cell = &image_cells[id];
     if (cell->slot != self->slot)
-        cell = &image_cells[threads_cell(self, cell->stack)];
+        cell = &image_cells[cells_find(self, cell->stack)];
     shrink(&image_slots[self->slot], size_bytes);
     open_cell(cell);
     note_peak(cell);

@@ -128,7 +128,7 @@ static int write_file(int fd) {
     work.header.header_checksum = 0;
     memset(work.buffer, 0, HT_HEADER_BYTES);
     memcpy(work.buffer, &work.header, sizeof work.header);
-    work.header.header_checksum = XXH64(work.buffer, sizeof work.header, 0);
+    work.header.header_checksum = XXH64(work.buffer, HT_HEADER_BYTES, 0);
     memcpy(work.buffer, &work.header, sizeof work.header);
     return error != 0 ? error : sys_write_all(fd, work.buffer, HT_HEADER_BYTES, 0);
 }

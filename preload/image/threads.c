@@ -6,13 +6,12 @@
 #include "../platform/arena.h"
 #include "../platform/options.h"
 #include "../platform/sys.h"
+#include "cells.h"
 #include "counters.h"
 #include "image.h"
 
 #define SLOTS_MAX   32768u
 #define PROBES      8u
-#define CHUNK_BITS  10u
-#define CHUNK_CELLS (1u << CHUNK_BITS)
 
 static struct thread *states[SLOTS_MAX]; /* (atomic) by slot */
 static uint32_t probe_next;              /* (atomic) where the search for dead threads goes on */
@@ -24,41 +23,7 @@ static uint32_t slot_bound(void) {
     return used < SLOTS_MAX ? (uint32_t)used : SLOTS_MAX;
 }
 
-/* ---- cells ---- */
-
-static uint32_t new_cell(struct thread *self, uint32_t stack) {
-    uint64_t id = image_take(HT_REGION_CELLS, 1);
-    if (id == 0)
-        return 0;
-    struct ht_cell *cell = &image_cells[id];
-    cell->slot = self->slot;
-    cell->peak_sequence = (uint32_t)__atomic_load_n(&image_header->totals.peak_sequence, __ATOMIC_RELAXED);
-    __atomic_store_n(&cell->stack, stack, __ATOMIC_RELEASE); /* partner: readers' acquire */
-    return (uint32_t)id;
-}
-
-static uint32_t *cell_entry(struct thread *self, uint32_t stack) {
-    uint32_t **chunk = &self->cells[stack >> CHUNK_BITS];
-    if (*chunk == NULL)
-        *chunk = arena_take(CHUNK_CELLS * sizeof **chunk);
-    return *chunk != NULL ? &(*chunk)[stack & (CHUNK_CELLS - 1)] : NULL;
-}
-
-uint32_t threads_cell(struct thread *self, uint32_t stack) {
-    uint32_t *entry = cell_entry(self, stack);
-    if (entry == NULL)
-        return self->overflow_cell;
-    if (*entry == 0)
-        *entry = new_cell(self, stack);
-    return *entry != 0 ? *entry : self->overflow_cell;
-}
-
 /* ---- slots ---- */
-
-static uint64_t chunk_count(void) {
-    const struct ht_region *stacks = &image_header->regions[HT_REGION_STACKS];
-    return (stacks->capacity_bytes / stacks->record_bytes >> CHUNK_BITS) + 1;
-}
 
 /* The private state of a slot that has none yet. Null: no memory. The cells come first: once the image is
  * full every new thread fails there, and must not use up address space each time. */
@@ -67,12 +32,11 @@ static struct thread *new_state(uint32_t slot) {
     if (self == NULL)
         return NULL;
     self->slot = slot;
-    self->overflow_cell = new_cell(self, HT_STACK_OVERFLOW);
-    self->unattributed_cell = new_cell(self, HT_STACK_UNATTRIBUTED);
+    self->overflow_cell = cells_new(self, HT_STACK_OVERFLOW);
+    self->unattributed_cell = cells_new(self, HT_STACK_UNATTRIBUTED);
     if (self->overflow_cell == 0 || self->unattributed_cell == 0)
         return NULL;
-    self->cells = arena_map(chunk_count() * sizeof *self->cells);
-    if (self->cells == NULL || !unwind_open(&self->stack) || !trace_open(&self->trace, options.nframe))
+    if (!cells_open(self) || !unwind_open(&self->stack) || !trace_open(&self->trace, options.nframe))
         return NULL;
     return self;
 }
@@ -131,8 +95,11 @@ struct thread *threads_claim(void) {
     uint32_t tid = sys_tid(), slot = inherit_slot(tid);
     struct thread *self =
         slot != 0 ? __atomic_load_n(&states[slot], __ATOMIC_ACQUIRE) : new_slot(tid);
-    if (self != NULL)
-        image_slots[self->slot].threads++;
+    if (self == NULL)
+        return NULL;
+    if (slot != 0)
+        unwind_reset(&self->stack);
+    image_slots[self->slot].threads++;
     return self;
 }
 

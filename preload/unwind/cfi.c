@@ -343,6 +343,10 @@ static void walk(struct call_stack *stack, const struct caller *caller) {
         unwinder_gcc.walk(stack, caller);
         return;
     }
+    if (unlikely(stack->stale)) {
+        stack->cfi->count = 0;
+        stack->stale = false;
+    }
     struct frame start = {.pc = caller->pc, .sp = caller->sp, .bp = caller->bp, .from = FROM_CALLER};
     while (unlikely(unwind_is_own(start.pc))) { /* one hook called another */
         struct frame outer = {.pc = 0};

@@ -50,8 +50,21 @@ bool unwind_open(struct call_stack *stack) {
     stack->pcs = arena_map(2 * UNWIND_MAX * sizeof *stack->pcs);
     stack->scratch = stack->pcs + UNWIND_MAX;
     stack->count = stack->shared = 0;
+    stack->stale = false;
     stack->cfi = NULL; /* the back-end makes it when it is first used */
     return stack->pcs != NULL;
+}
+
+void unwind_reset(struct call_stack *stack) {
+    stack->count = stack->shared = 0;
+    stack->stale = true;
+}
+
+/* libunwind asks the loader, whose lock another thread of the parent may have held at the fork: in the
+ * child nobody will give it back. */
+void unwind_after_fork(void) {
+    if (in_use() == &unwinder_libunwind)
+        __atomic_store_n(&current, &unwinder_gcc, __ATOMIC_RELEASE);
 }
 
 bool unwind_is_own(uintptr_t pc) {

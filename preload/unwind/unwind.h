@@ -30,6 +30,7 @@ struct call_stack {
     uintptr_t *pcs;       /* outermost first */
     uint32_t count;
     uint32_t shared;      /* of the outermost frames, how many are as they were before the last walk */
+    bool stale;           /* what the back-end remembers of the last walk must not be used */
     uintptr_t *scratch;   /* newest first, for back-ends that work so */
     struct cfi_stack *cfi;
 };
@@ -59,10 +60,16 @@ const char *unwind_name(void);
 /* Prepares an empty stack. False: no memory. */
 bool unwind_open(struct call_stack *stack);
 
+/* Forgets the last walk: it was abandoned halfway, or was another thread's. */
+void unwind_reset(struct call_stack *stack);
+
 /* Makes `stack` that of the caller. afresh: see walk_afresh. */
 void unwind_walk(struct call_stack *stack, const struct caller *caller, bool afresh);
 
 void unwind_forget(void);
+
+/* In a forked child, before its first walk. */
+void unwind_after_fork(void);
 
 /* -- for back-ends -- */
 

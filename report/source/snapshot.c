@@ -30,7 +30,7 @@ static bool check_header_sum(const void *bytes, const char *name, struct error *
     memcpy(copy, bytes, sizeof copy);
     uint64_t expected = header->header_checksum;
     header->header_checksum = 0;
-    if (XXH64(copy, sizeof *header, 0) == expected)
+    if (XXH64(copy, sizeof copy, 0) == expected)
         return true;
     return error_set(error, "%s: offset %zu: the header's checksum does not match: the file is damaged", name,
                      offsetof(struct ht_header, header_checksum));

@@ -105,7 +105,7 @@ static bool write_file(int fd, const struct tables *tables, const struct snapsho
     for (int i = 0; i < HT_REGIONS; i++)
         if (!write_region(fd, header, i, &tables->region[i], options->compress))
             return false;
-    header->header_checksum = XXH64(page, sizeof *header, 0);
+    header->header_checksum = XXH64(page, sizeof page, 0);
     return pwrite(fd, page, sizeof page, 0) == (ssize_t)sizeof page;
 }
 

@@ -153,18 +153,14 @@ class SourceTest(TestCase):
         newer.write_bytes(data)
         self.refuse(newer, "version")
 
-    def test_every_flipped_byte_is_noticed_or_harmless(self):
-        """Checksums cover header and regions; what they leave out is padding, which changes nothing."""
-        path = self.snapshot()
-        whole, answer = path.read_bytes(), self.heaptally("top", path, "-n", "0", "--json").stdout
-        damaged, refused = self.directory / "damaged.hts", 0
+    def test_every_flipped_byte_is_noticed(self):
+        """Checksums cover the header and every region."""
+        whole = self.snapshot().read_bytes()
+        damaged = self.directory / "damaged.hts"
         for offset in range(0, len(whole), 499):
             damaged.write_bytes(whole[:offset] + bytes([whole[offset] ^ 0x41]) + whole[offset + 1:])
-            done = self.heaptally("top", damaged, "-n", "0", "--json", check=None)
-            refused += done.returncode == 2
             with self.subTest(offset=offset):
-                self.assertIn((done.returncode, done.stdout), ((2, ""), (0, answer)))
-        self.assertGreater(refused, 10)
+                self.refuse(damaged)
 
 
 class HelpTest(TestCase):

@@ -3,6 +3,7 @@
 
 #include "image/counters.h"
 #include "image/image.h"
+#include "image/cells.h"
 #include "image/threads.h"
 
 #include <pthread.h>
@@ -134,13 +135,13 @@ static void play(uint64_t seed, int events, uint64_t largest) {
     for (int i = 0; i < events; i++) {
         if (allocates(&seed, i, count)) {
             struct live_block block = {(uint32_t)random_below(&seed, STACKS), 1 + random_below(&seed, largest)};
-            counters_allocated(self, threads_cell(self, FIRST + block.stack), block.size);
+            counters_allocated(self, cells_find(self, FIRST + block.stack), block.size);
             log_allocation(&log, block.stack, block.size);
             live[count++] = block;
         } else {
             uint32_t at = (uint32_t)random_below(&seed, count);
             struct live_block block = live[at];
-            counters_freed(self, threads_cell(self, FIRST + block.stack), block.size);
+            counters_freed(self, cells_find(self, FIRST + block.stack), block.size);
             log_free(&log, block.stack, block.size);
             live[at] = live[--count];
         }
@@ -164,7 +165,7 @@ static void equals_the_log(void **state) {
 static void counts_zero_sizes(void **state) {
     (void)state;
     start_over();
-    uint32_t cell = threads_cell(self, FIRST);
+    uint32_t cell = cells_find(self, FIRST);
     counters_allocated(self, cell, 0);
     counters_allocated(self, cell, 10);
     counters_freed(self, cell, 0);
@@ -177,7 +178,7 @@ static void counts_zero_sizes(void **state) {
 
 static void inherits_after_a_fork(void **state) {
     (void)state;
-    uint32_t a = threads_cell(self, FIRST), b = threads_cell(self, FIRST + 1);
+    uint32_t a = cells_find(self, FIRST), b = cells_find(self, FIRST + 1);
     counters_allocated(self, a, 1000);
     start_over();
     counters_inherit(a, 10);
@@ -200,7 +201,7 @@ static void inherits_after_a_fork(void **state) {
 static void heals_a_broken_sequence(void **state) {
     (void)state;
     start_over();
-    uint32_t cell = threads_cell(self, FIRST);
+    uint32_t cell = cells_find(self, FIRST);
     image_cells[cell].write_sequence = 7;
     counters_allocated(self, cell, 1);
     assert_int_equal(image_cells[cell].write_sequence % 2, 0);
@@ -222,7 +223,7 @@ static uint32_t pool_cells[LIVE], pool_count;
 static void one_event(struct thread *thread, uint64_t *seed, int i) {
     if (allocates(seed, i, pool_count)) {
         struct live_block block = {(uint32_t)random_below(seed, STACKS), 1 + random_below(seed, LARGEST)};
-        uint32_t cell = threads_cell(thread, FIRST + block.stack);
+        uint32_t cell = cells_find(thread, FIRST + block.stack);
         counters_allocated(thread, cell, block.size);
         log_allocation(&shared, block.stack, block.size);
         pool_cells[pool_count] = cell;
@@ -291,7 +292,7 @@ static void *churn(void *argument) {
     if (!CHECK(thread != NULL))
         return NULL;
     for (int i = 0; i < SCALED(1000000); i++) {
-        uint32_t stack = (uint32_t)random_below(&seed, STACKS), cell = threads_cell(thread, FIRST + stack);
+        uint32_t stack = (uint32_t)random_below(&seed, STACKS), cell = cells_find(thread, FIRST + stack);
         counters_allocated(thread, cell, 100);
         log_allocation(log, stack, 100);
         if (i % 3 != 0) {

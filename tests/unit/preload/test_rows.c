@@ -3,6 +3,7 @@
 
 #include "image/counters.h"
 #include "image/image.h"
+#include "image/cells.h"
 #include "image/threads.h"
 
 #include <pthread.h>
@@ -24,7 +25,7 @@ static void *write_events(void *unused) {
     struct thread *self = threads_claim();
     uint64_t seed = 1;
     for (uint32_t i = 0; self != NULL && i < CELLS; i++)
-        __atomic_store_n(&cells[i], threads_cell(self, STACK + i), __ATOMIC_RELEASE);
+        __atomic_store_n(&cells[i], cells_find(self, STACK + i), __ATOMIC_RELEASE);
     for (int event = 0; CHECK(self != NULL) && event < EVENTS; event++) {
         uint32_t i = (uint32_t)random_below(&seed, CELLS);
         counters_allocated(self, cells[i], size_of(i));

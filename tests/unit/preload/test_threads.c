@@ -4,6 +4,7 @@
 
 #include "image/counters.h"
 #include "image/image.h"
+#include "image/cells.h"
 #include "image/threads.h"
 
 #include <pthread.h>
@@ -39,7 +40,7 @@ static void use_slot(uint32_t events) {
     CHECK(__atomic_fetch_add(&holders[self->slot], 1, __ATOMIC_RELAXED) == 0);
     CHECK(image_slots[self->slot].tid == (uint32_t)syscall(SYS_gettid));
     for (uint32_t i = 0; i < events; i++) {
-        uint32_t cell = threads_cell(self, STACK + i % 7);
+        uint32_t cell = cells_find(self, STACK + i % 7);
         CHECK(image_cells[cell].slot == self->slot && image_cells[cell].stack == STACK + i % 7);
         counters_allocated(self, cell, 10);
     }
@@ -65,8 +66,8 @@ static void has_cells_for_reasons(void **state) {
     assert_true(self->overflow_cell != 0 && self->unattributed_cell != 0);
     assert_int_equal(image_cells[self->overflow_cell].stack, HT_STACK_OVERFLOW);
     assert_int_equal(image_cells[self->unattributed_cell].stack, HT_STACK_UNATTRIBUTED);
-    assert_int_equal(threads_cell(self, HT_STACK_FIRST), threads_cell(self, HT_STACK_FIRST));
-    assert_int_not_equal(threads_cell(self, HT_STACK_FIRST), threads_cell(self, HT_STACK_FIRST + 1));
+    assert_int_equal(cells_find(self, HT_STACK_FIRST), cells_find(self, HT_STACK_FIRST));
+    assert_int_not_equal(cells_find(self, HT_STACK_FIRST), cells_find(self, HT_STACK_FIRST + 1));
     assert_int_equal(image_header->totals.slots_in_use, 1);
 }
 
@@ -194,7 +195,7 @@ static void full_body(void) {
     CHECK(pthread_create(&thread, NULL, ask_in_vain, NULL) == 0);
     pthread_join(thread, NULL);
     /* who has a slot counts on, in its overflow cell */
-    CHECK(threads_cell(first, 1999999) == first->overflow_cell);
+    CHECK(cells_find(first, 1999999) == first->overflow_cell);
 }
 
 static void gives_up_when_full(void **state) {

@@ -139,7 +139,7 @@ void *make_snapshot(const struct tables *tables, bool compress, size_t *size_byt
 void make_header_checksum(void *snapshot) {
     struct ht_header *header = snapshot;
     header->header_checksum = 0;
-    header->header_checksum = XXH64(snapshot, sizeof *header, 0);
+    header->header_checksum = XXH64(snapshot, HT_HEADER_BYTES, 0);
 }
 
 struct tables *make_example(void) {
