@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 
-from heaptally_test import COMMAND, LIBRARY, PROGRAMS, TestCase, main, wait_until
+from heaptally_test import COMMAND, PROGRAMS, TestCase, main
 
 
 class RunTest(TestCase):
@@ -153,21 +153,14 @@ class SourceTest(TestCase):
         newer.write_bytes(data)
         self.refuse(newer, "version")
 
-    def test_every_flipped_byte_is_noticed_or_harmless(self):
-        """Checksums cover header and regions: no damage is read as truth."""
+    def test_every_flipped_byte_is_noticed(self):
+        """Checksums cover the header and every region."""
         whole = self.snapshot().read_bytes()
         damaged = self.directory / "damaged.hts"
-        for offset in range(0, len(whole), 997):
-            data = bytearray(whole)
-            data[offset] ^= 0x41
-            damaged.write_bytes(data)
+        for offset in range(0, len(whole), 499):
+            damaged.write_bytes(whole[:offset] + bytes([whole[offset] ^ 0x41]) + whole[offset + 1:])
             with self.subTest(offset=offset):
-                self.assertEqual(self.heaptally("top", damaged, check=None).returncode,
-                                 2 if self.is_covered(whole, offset) else 0)
-
-    @staticmethod
-    def is_covered(whole, offset):
-        return offset < len(whole)
+                self.refuse(damaged)
 
 
 class HelpTest(TestCase):

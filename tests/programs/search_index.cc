@@ -24,7 +24,7 @@ class Language {
         std::string text = "w";
         for (; rank > 0; rank /= 21)
             text += static_cast<char>('a' + rank % 21);
-        return text + (rank % 2 ? "ation" : "ing");
+        return text + "ing";
     }
 
     uint32_t next() {
