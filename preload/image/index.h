@@ -1,11 +1,12 @@
 /* index.h - a lock-free index from a 64-bit hash to a record id: insert and look up, never remove.
  *
- * Levels of open-addressed tables, each twice the one before, searched newest first and never migrated.
- * An entry is the upper half of the hash and the id in one word, so an insertion is one compare-and-swap.
+ * One open-addressed table; when it is three quarters full a copy of twice the size takes its place, and the
+ * old one's pages are given back: who still looks there finds nothing and looks again. An entry is the upper
+ * half of the hash and the id in one word, so an insertion is one compare-and-swap.
  *
  * Holds:   an id in the index belongs to a published record.
- *          Equal keys have equal ids, but for two threads that insert one key in the very moment in which
- *          a level fills up: it may then have two. Users must bear that (readers merge by hash).
+ *          Equal keys have equal ids, but for one that is inserted in the very moment in which the table is
+ *          copied: it may then get a second. Users must bear that (readers merge by hash).
  * Threads: any, lock-free.  Signals: safe.  Heap: never (arena). */
 #ifndef HEAPTALLY_INDEX_H
 #define HEAPTALLY_INDEX_H
@@ -13,10 +14,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct index_level;
+struct index_table;
 
 struct index {
-    struct index_level *newest; /* (atomic) null at first */
+    struct index_table *table; /* (atomic) null at first */
 };
 
 /* Whether record `id` has the key. */
