@@ -200,15 +200,20 @@ static bool on_reused_code(const struct call_stack *stack) {
 static uint32_t current_stack(struct thread *thread, const struct caller *caller) {
     struct call_stack *stack = &thread->stack;
     unwind_walk(stack, caller, false);
+    if (likely(stack->known != 0))
+        return stack->known;
     uint32_t shared = stack->shared;
     if (unlikely(on_reused_code(stack))) {
         unwind_walk(stack, caller, true);
         shared = stack->shared < shared ? stack->shared : shared;
     }
     trace_set(&thread->trace, stack->pcs, stack->count, shared);
-    if (unlikely(stack->count > options.nframe))
+    uint32_t id = stacks_intern(&thread->trace);
+    if (unlikely(stack->count > options.nframe)) /* not remembered, so that each is counted */
         image_slots[thread->slot].truncated++;
-    return stacks_intern(&thread->trace);
+    else if (likely(id != HT_STACK_OVERFLOW))
+        unwind_remember(stack, id);
+    return id;
 }
 
 /* A block was entered at an address that has one. Either that one was freed behind our back, or it is this

@@ -32,7 +32,12 @@ static bool open_always(void) {
     return true;
 }
 
+static void remember_nothing(struct call_stack *stack, uint32_t value) {
+    (void)stack;
+    (void)value;
+}
+
 static void forget_nothing(void) {
 }
 
-const struct unwinder unwinder_gcc = {"gcc", open_always, walk, walk, forget_nothing};
+const struct unwinder unwinder_gcc = {"gcc", open_always, walk, walk, remember_nothing, forget_nothing};

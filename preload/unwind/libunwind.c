@@ -85,8 +85,13 @@ static void walk_afresh(struct call_stack *stack, const struct caller *caller) {
     unwind_adopt(stack, count);
 }
 
+static void remember_nothing(struct call_stack *stack, uint32_t value) {
+    (void)stack;
+    (void)value;
+}
+
 static void forget(void) {
     flush_cache_(*local_space, 0, 0);
 }
 
-const struct unwinder unwinder_libunwind = {"libunwind", open_library, walk, walk_afresh, forget};
+const struct unwinder unwinder_libunwind = {"libunwind", open_library, walk, walk_afresh, remember_nothing, forget};

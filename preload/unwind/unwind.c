@@ -51,6 +51,7 @@ bool unwind_open(struct call_stack *stack) {
     stack->scratch = stack->pcs + UNWIND_MAX;
     stack->count = stack->shared = 0;
     stack->stale = false;
+    stack->known = 0;
     stack->cfi = NULL; /* the back-end makes it when it is first used */
     return stack->pcs != NULL;
 }
@@ -102,6 +103,10 @@ void unwind_walk(struct call_stack *stack, const struct caller *caller, bool afr
     else
         unwinder->walk(stack, caller);
     errno = saved;
+}
+
+void unwind_remember(struct call_stack *stack, uint32_t value) {
+    in_use()->remember(stack, value);
 }
 
 void unwind_forget(void) {

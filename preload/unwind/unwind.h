@@ -30,6 +30,7 @@ struct call_stack {
     uintptr_t *pcs;       /* outermost first */
     uint32_t count;
     uint32_t shared;      /* of the outermost frames, how many are as they were before the last walk */
+    uint32_t known;       /* 0, or what unwind_remember gave this very stack: pcs and shared are then not set */
     bool stale;           /* what the back-end remembers of the last walk must not be used */
     uintptr_t *scratch;   /* newest first, for back-ends that work so */
     struct cfi_stack *cfi;
@@ -45,6 +46,8 @@ struct unwinder {
     void (*walk)(struct call_stack *stack, const struct caller *caller);
     /* As walk, without what it remembers of code: right also where a library took another's place. */
     void (*walk_afresh)(struct call_stack *stack, const struct caller *caller);
+    /* Notes a value for the stack of the last walk; may do nothing. */
+    void (*remember)(struct call_stack *stack, uint32_t value);
     /* Code has been unmapped: drops what is remembered of it. */
     void (*forget)(void);
 };
@@ -65,6 +68,9 @@ void unwind_reset(struct call_stack *stack);
 
 /* Makes `stack` that of the caller. afresh: see walk_afresh. */
 void unwind_walk(struct call_stack *stack, const struct caller *caller, bool afresh);
+
+/* What `known` is to be when a walk finds this stack again. Not 0; holds until unwind_forget. */
+void unwind_remember(struct call_stack *stack, uint32_t value);
 
 void unwind_forget(void);
 
