@@ -1,5 +1,5 @@
 /* signal_handler.c - a handler that allocates, while the program allocates between two signals of its own.
- * The signals come at safe points, so that the ledger is not interrupted: see storm.c for the other case. */
+ * The signals come at safe points, so that neither malloc nor the ledger is interrupted. */
 #include "ledger.h"
 
 #include <signal.h>
