@@ -67,7 +67,13 @@ static void put_totals(const struct tables *tables, const struct model *model, F
     put_losses(tables, out);
 }
 
-static void put_numbers(const struct run_result *result, FILE *out) {
+/* A program that has cleaned up has little left to show: then the peak is what to look at. */
+static bool mostly_freed(const struct model *model) {
+    return model->totals.live_bytes < model->totals.peak_bytes / 4;
+}
+
+/* Whether to look at the peak next. */
+static bool put_numbers(const struct run_result *result, FILE *out) {
     struct error error;
     struct tables *tables = snapshot_read(result->path, &error);
     struct model *model = tables != NULL ? model_new(tables, &error) : NULL;
@@ -75,8 +81,10 @@ static void put_numbers(const struct run_result *result, FILE *out) {
         put_totals(tables, model, out);
     else
         fprintf(out, "heaptally: %s\n", error.text);
+    bool at_peak = model != NULL && mostly_freed(model);
     model_free(model);
     tables_free(tables);
+    return at_peak;
 }
 
 static void put_nothing(const struct run_result *result, FILE *out) {
@@ -116,8 +124,8 @@ void run_summary_print(const struct run_result *result, FILE *out) {
             put_end(result, out);
             fputs("; snapshot made from its image\n", out);
         }
-        put_numbers(result, out);
-        fputs("heaptally: next: heaptally top ", out);
+        bool at_peak = put_numbers(result, out);
+        fprintf(out, "heaptally: next: heaptally top %s", at_peak ? "--metric peak " : "");
         put_word(out, shortened(result->path));
         fputc('\n', out);
     }
