@@ -25,11 +25,11 @@
 /* Eight bytes at offset 0, stored last when a snapshot is written. */
 #define HT_MAGIC "HEAPTALY"
 /* major << 16 | minor. A reader refuses another major version, and accepts any minor. */
-#define HT_VERSION 0x00010000u
-#define HT_BYTE_ORDER 0x01020304u
-#define HT_HEADER_BYTES 16384u
+#define HT_VERSION         0x00010000u
+#define HT_BYTE_ORDER      0x01020304u
+#define HT_HEADER_BYTES    16384u
 
-#define HT_IMAGE_SUFFIX ".htimage"
+#define HT_IMAGE_SUFFIX    ".htimage"
 #define HT_SNAPSHOT_SUFFIX ".hts"
 
 enum ht_kind { HT_KIND_IMAGE = 1, HT_KIND_SNAPSHOT = 2 };
@@ -75,7 +75,7 @@ struct ht_region {
 
 /* A loaded ELF object. PCs point to it, so two libraries that lived at one address stay apart. */
 #define HT_MODULE_SEGMENTS 8
-#define HT_BUILD_ID_BYTES 32
+#define HT_BUILD_ID_BYTES  32
 
 struct ht_segment {
     uint64_t vaddr; /* in the file's own addresses: run-time address - load_bias */
@@ -86,12 +86,12 @@ struct ht_segment {
 };
 
 struct ht_module {
-    uint64_t load_bias;  /* run-time address - ELF address */
-    uint64_t start, end; /* run-time extent [start, end) */
-    uint64_t mapped_ns;  /* when first seen, ns since created_monotonic_ns */
+    uint64_t load_bias;   /* run-time address - ELF address */
+    uint64_t start, end;  /* run-time extent [start, end) */
+    uint64_t mapped_ns;   /* when first seen, ns since created_monotonic_ns */
     uint64_t unmapped_ns; /* (atomic) when seen to be gone; 0: still there */
-    uint64_t path;       /* offset in STRINGS; absolute, or "[vdso]" */
-    uint32_t valid;      /* (atomic) 1 when published */
+    uint64_t path;        /* offset in STRINGS; absolute, or "[vdso]" */
+    uint32_t valid;       /* (atomic) 1 when published */
     uint8_t build_id_bytes;
     uint8_t segment_count;
     uint16_t reserved;
@@ -112,7 +112,7 @@ _Static_assert(sizeof(struct ht_pc) == 16, "ht_pc is part of the file format");
 /* A frame is the index of its PC; the flag marks a PC that a signal interrupted: that very
  * instruction, not the one after a call. */
 #define HT_FRAME_EXACT 0x80000000u
-#define HT_FRAME_PC 0x7fffffffu
+#define HT_FRAME_PC    0x7fffffffu
 
 /* A call stack. Its frames, outermost first, are the first `kept` frames of stack `base` and then
  * frame_count - kept entries of FRAMES from first_frame on; base < own id, so decoding ends.
@@ -120,9 +120,10 @@ _Static_assert(sizeof(struct ht_pc) == 16, "ht_pc is part of the file format");
  *
  * The hash is the value of the polynomial with the recorded frames as coefficients, outermost first, at
  * the secret point hash_key modulo the prime 2^127 - 1 (Horner's rule: h = h * key + x, from h = 1), where
- * x = 1 + pc + (salt << 64), bit 63 of pc set if the frame is HT_FRAME_EXACT, and salt as in ht_pc. Two different
- * stacks of at most n frames meet with probability <= (n + 1) / 2^126 over the choice of the key below
- * 2^126: for n = 65535 and the 10^14 / 2 pairs of 10^7 stacks, less than 2^-64. A published hash has hash_lo != 0. */
+ * x = 1 + pc + (salt << 64), bit 63 of pc set if the frame is HT_FRAME_EXACT, and salt as in ht_pc. Two
+ * different stacks of at most n frames meet with probability <= (n + 1) / 2^126 over the choice of the key
+ * below 2^126: for n = 65535 and the 10^14 / 2 pairs of 10^7 stacks, less than 2^-64. A published hash has
+ * hash_lo != 0. */
 struct ht_stack {
     uint64_t hash_lo; /* (atomic) stored last */
     uint64_t hash_hi;
@@ -135,7 +136,7 @@ struct ht_stack {
 _Static_assert(sizeof(struct ht_stack) == 32, "ht_stack is part of the file format");
 
 #define HT_NFRAME_MAX 65535u
-#define HT_DEPTH_MAX 65535u
+#define HT_DEPTH_MAX  65535u
 
 /* Stacks with no frames that stand for a reason. */
 enum {
@@ -165,9 +166,9 @@ _Static_assert(sizeof(struct ht_cell) == 64, "ht_cell is part of the file format
 
 /* A thread slot: its owner, or the last one if that thread has ended. */
 struct ht_slot {
-    uint32_t tid;     /* (atomic) 0: free */
-    uint32_t threads; /* how many threads have held the slot */
-    int64_t unflushed_bytes; /* (atomic) live bytes not yet added to totals.live_bytes */
+    uint32_t tid;             /* (atomic) 0: free */
+    uint32_t threads;         /* how many threads have held the slot */
+    int64_t unflushed_bytes;  /* (atomic) live bytes not yet added to totals.live_bytes */
     uint64_t unmatched_frees; /* (atomic) of blocks that were never seen */
     uint64_t lost_frees;      /* (atomic) blocks that must have been freed without our seeing it */
     uint64_t truncated;       /* (atomic) allocations whose stack was deeper than nframe */
@@ -193,18 +194,19 @@ enum ht_loss {
 };
 
 struct ht_totals {
-    uint64_t live_bytes;         /* (atomic) without what the slots have not flushed */
-    uint64_t peak_bytes;         /* (atomic) largest live_bytes that a free has ended */
-    uint64_t peak_sequence;      /* (atomic) counts the maxima; the low 32 bits are what cells keep */
-    uint64_t quantum_bytes;      /* (atomic) what a slot may hold back; 0: one thread, exact */
-    uint64_t quantum_max_bytes;  /* (atomic) the largest quantum so far */
-    uint64_t slots_in_use;       /* (atomic) */
+    uint64_t live_bytes;        /* (atomic) without what the slots have not flushed */
+    uint64_t peak_bytes;        /* (atomic) largest live_bytes that a free has ended */
+    uint64_t peak_sequence;     /* (atomic) counts the maxima; the low 32 bits are what cells keep */
+    uint64_t quantum_bytes;     /* (atomic) what a slot may hold back; 0: one thread, exact */
+    uint64_t quantum_max_bytes; /* (atomic) the largest quantum so far */
+    uint64_t slots_in_use;      /* (atomic) */
     uint64_t reserved[2];
 };
 _Static_assert(sizeof(struct ht_totals) == 64, "ht_totals is part of the file format");
 
-#define HT_LABEL_BYTES 128
-#define HT_PATH_BYTES 1024
+#define HT_LABEL_BYTES        128
+#define HT_PROGRAM_BYTES      64
+#define HT_PATH_BYTES         1024
 #define HT_COMMAND_LINE_BYTES 4096
 
 struct ht_header {
@@ -233,13 +235,14 @@ struct ht_header {
     uint64_t inherited_blocks;     /* of a forked child: live at its start, counted as allocations */
     uint64_t inherited_bytes;
     uint32_t command_line_bytes;
-    uint32_t exec_index;           /* how many images this process had before: one for each exec */
-    uint64_t session;              /* of `heaptally run`: its number for this run; else 0 */
-    uint64_t signal;               /* the snapshot signal that is installed; 0: none */
-    uint64_t header_checksum;      /* snapshot: XXH64, seed 0, of header_bytes with this field 0 */
+    uint32_t exec_index;      /* how many images this process had before: one for each exec */
+    uint64_t session;         /* of `heaptally run`: its number for this run; else 0 */
+    uint64_t signal;          /* the snapshot signal that is installed; 0: none */
+    uint64_t header_checksum; /* snapshot: XXH64, seed 0, of header_bytes with this field 0 */
     uint64_t reserved[5];
-    char label[HT_LABEL_BYTES];    /* snapshot: of heaptally_snapshot() */
-    char executable[HT_PATH_BYTES];
+    char label[HT_LABEL_BYTES]; /* snapshot: of heaptally_snapshot() */
+    char program[HT_PROGRAM_BYTES]; /* its name: the last component of its first argument */
+    char executable[HT_PATH_BYTES];   /* links followed */
     char working_directory[HT_PATH_BYTES];
     char unwinder[32];
     char command_line[HT_COMMAND_LINE_BYTES]; /* arguments, each ended by NUL; cut if longer */

@@ -98,8 +98,8 @@ static size_t leaf_bytes(void) {
 /* Publishes `fresh` in an empty place, or takes what another thread has put there. */
 static void *publish(void **place, void *fresh, size_t bytes) {
     void *present = NULL;
-    if (fresh == NULL || __atomic_compare_exchange_n(place, &present, fresh, false, __ATOMIC_ACQ_REL,
-                                                     __ATOMIC_ACQUIRE))
+    if (fresh == NULL ||
+        __atomic_compare_exchange_n(place, &present, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return fresh;
     sys_unmap(fresh, bytes);
     return present;

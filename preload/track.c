@@ -30,7 +30,7 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-#define MUTED 0x10000u /* added to depth by track_mute */
+#define MUTED       0x10000u /* added to depth by track_mute */
 
 /* initial-exec by -ftls-model: a plain load off the thread pointer, never __tls_get_addr */
 static __thread struct thread *self;
@@ -39,8 +39,8 @@ static __thread uintptr_t entered_at; /* about where the stack was when depth be
 
 enum page_word { WIPED = 0, OWN_IMAGE = 1, ADOPTING = 2 };
 
-static uint32_t *fork_page;  /* (atomic) word; null: not started */
-static uint32_t stopped;     /* (atomic) */
+static uint32_t *fork_page; /* (atomic) word; null: not started */
+static uint32_t stopped;    /* (atomic) */
 
 /* ---- being in the right process ---- */
 
@@ -140,7 +140,8 @@ static __attribute__((noinline)) struct thread *first_event(void) {
     return self = threads_claim();
 }
 
-#define FRAME_SLACK 512u /* hooks' own frames differ; a signal's frame is larger, with the red zone above it */
+#define FRAME_SLACK                                                                                          \
+    512u /* hooks' own frames differ; a signal's frame is larger, with the red zone above it */
 
 /* Whether the call that closed the guard is gone, since a handler on top of it has jumped out (siglongjmp).
  * Stacks grow down: what is on top of it lies below it. On an alternate stack, addresses say nothing. */
@@ -246,8 +247,8 @@ static bool enter_block(struct thread *thread, uintptr_t address, struct block b
         lose_block(block.size_bytes);
     if (unlikely(block.size_bytes >= UINT32_MAX))
         __atomic_store_n(&image_header->losses[HT_LOSS_CLIPPED_SIZES], blocks_clipped(), __ATOMIC_RELAXED);
-    bool count = likely(put == BLOCKS_PUT) ||
-                 (put == BLOCKS_REPLACED && replaced(thread, address, old, nested));
+    bool count =
+        likely(put == BLOCKS_PUT) || (put == BLOCKS_REPLACED && replaced(thread, address, old, nested));
     thread->last_block = address;
     return count;
 }

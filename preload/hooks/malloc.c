@@ -99,7 +99,8 @@ EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size_bytes)
 /* A bootstrap block moves to the heap. */
 static void *realloc_bootstrap(const struct real *table, void *block, size_t size_bytes,
                                const struct caller *caller) {
-    void *moved = table != NULL ? counted(table->malloc(size_bytes), size_bytes, caller) : bootstrapped(size_bytes);
+    void *moved =
+        table != NULL ? counted(table->malloc(size_bytes), size_bytes, caller) : bootstrapped(size_bytes);
     size_t old = real_bootstrap_size(block);
     if (moved != NULL)
         memcpy(moved, block, old < size_bytes ? old : size_bytes);
@@ -121,7 +122,8 @@ static void *settle(struct block old, void *before, void *after, size_t size_byt
 EXPORT void *realloc(void *block, size_t size_bytes) {
     const struct real *table = real();
     if (__builtin_expect(table == NULL || real_is_bootstrap(block), 0))
-        return block != NULL ? realloc_bootstrap(table, block, size_bytes, &CALLER_HERE) : bootstrapped(size_bytes);
+        return block != NULL ? realloc_bootstrap(table, block, size_bytes, &CALLER_HERE)
+                             : bootstrapped(size_bytes);
     if (block == NULL)
         return COUNTED(table->realloc(NULL, size_bytes), size_bytes);
     struct block old = track_forget(block);

@@ -17,8 +17,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#define EXPORT  __attribute__((visibility("default")))
-#define CALLER  __builtin_return_address(0)
+#define EXPORT    __attribute__((visibility("default")))
+#define CALLER    __builtin_return_address(0)
 #define NO_INLINE __attribute__((noinline))
 
 /* One operator: the function behind it, with bit 0 of `resolved` set when it is an allocator's own. */
@@ -53,52 +53,54 @@ static void *traced(void *block, size_t size_bytes, const struct caller *caller)
 }
 
 /* True once the operator is resolved. */
-#define READY(self)                                                                                           \
-    (__atomic_load_n(&(self)->function, __ATOMIC_ACQUIRE) != NULL ||                                           \
+#define READY(self)                                                                                          \
+    (__atomic_load_n(&(self)->function, __ATOMIC_ACQUIRE) != NULL ||                                         \
      (resolve((self), CALLER), (self)->function != NULL))
 
 /* type: the operator's C parameters; call: the arguments to pass on; alignment: for the last resort, where
  * a throwing operator can only end the program. */
-#define OPERATOR_NEW(symbol, parameters, arguments, alignment, nothrow)                                        \
-    EXPORT void *symbol parameters;                                                                            \
-    EXPORT void *symbol parameters {                                                                           \
-        static struct operator_ self = {#symbol, NULL, 0};                                                     \
-        if (__builtin_expect(!READY(&self), 0)) {                                                              \
-            void *block = allocate(alignment, size_bytes);                                                     \
-            if (block == NULL && !(nothrow))                                                                   \
-                abort();                                                                                       \
-            return block;                                                                                      \
-        }                                                                                                      \
-        void *(*function) parameters = (void *(*)parameters)self.function;                                     \
-        if (__builtin_expect(self.traced == 0, 1))                                                             \
-            return function arguments;                                                                         \
-        return traced(function arguments, size_bytes, &CALLER_HERE);                                           \
+#define OPERATOR_NEW(symbol, parameters, arguments, alignment, nothrow)                                      \
+    EXPORT void *symbol parameters;                                                                          \
+    EXPORT void *symbol parameters {                                                                         \
+        static struct operator_ self = {#symbol, NULL, 0};                                                   \
+        if (__builtin_expect(!READY(&self), 0)) {                                                            \
+            void *block = allocate(alignment, size_bytes);                                                   \
+            if (block == NULL && !(nothrow))                                                                 \
+                abort();                                                                                     \
+            return block;                                                                                    \
+        }                                                                                                    \
+        void *(*function)parameters = (void *(*)parameters)self.function;                                    \
+        if (__builtin_expect(self.traced == 0, 1))                                                           \
+            return function arguments;                                                                       \
+        return traced(function arguments, size_bytes, &CALLER_HERE);                                         \
     }
 
-#define OPERATOR_DELETE(symbol, parameters, arguments)                                                         \
-    EXPORT void symbol parameters;                                                                             \
-    EXPORT void symbol parameters {                                                                            \
-        static struct operator_ self = {#symbol, NULL, 0};                                                     \
-        if (__builtin_expect(!READY(&self), 0)) {                                                              \
-            free(block);                                                                                       \
-            return;                                                                                            \
-        }                                                                                                      \
-        void (*function) parameters = (void (*)parameters)self.function;                                       \
-        if (__builtin_expect(self.traced != 0, 0) && block != NULL)                                            \
-            track_freed(block);                                                                                \
-        function arguments;                                                                                    \
+#define OPERATOR_DELETE(symbol, parameters, arguments)                                                       \
+    EXPORT void symbol parameters;                                                                           \
+    EXPORT void symbol parameters {                                                                          \
+        static struct operator_ self = {#symbol, NULL, 0};                                                   \
+        if (__builtin_expect(!READY(&self), 0)) {                                                            \
+            free(block);                                                                                     \
+            return;                                                                                          \
+        }                                                                                                    \
+        void(*function) parameters = (void(*) parameters)self.function;                                      \
+        if (__builtin_expect(self.traced != 0, 0) && block != NULL)                                          \
+            track_freed(block);                                                                              \
+        function arguments;                                                                                  \
     }
 
 typedef const void *nothrow_t; /* const std::nothrow_t & */
 
 OPERATOR_NEW(_Znwm, (size_t size_bytes), (size_bytes), 0, false)
 OPERATOR_NEW(_ZnwmRKSt9nothrow_t, (size_t size_bytes, nothrow_t tag), (size_bytes, tag), 0, true)
-OPERATOR_NEW(_ZnwmSt11align_val_t, (size_t size_bytes, size_t alignment), (size_bytes, alignment), alignment, false)
+OPERATOR_NEW(_ZnwmSt11align_val_t, (size_t size_bytes, size_t alignment), (size_bytes, alignment), alignment,
+             false)
 OPERATOR_NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size_bytes, size_t alignment, nothrow_t tag),
              (size_bytes, alignment, tag), alignment, true)
 OPERATOR_NEW(_Znam, (size_t size_bytes), (size_bytes), 0, false)
 OPERATOR_NEW(_ZnamRKSt9nothrow_t, (size_t size_bytes, nothrow_t tag), (size_bytes, tag), 0, true)
-OPERATOR_NEW(_ZnamSt11align_val_t, (size_t size_bytes, size_t alignment), (size_bytes, alignment), alignment, false)
+OPERATOR_NEW(_ZnamSt11align_val_t, (size_t size_bytes, size_t alignment), (size_bytes, alignment), alignment,
+             false)
 OPERATOR_NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size_bytes, size_t alignment, nothrow_t tag),
              (size_bytes, alignment, tag), alignment, true)
 

@@ -140,8 +140,8 @@ static uint64_t cell_bound(void) {
 void counters_reset(void) {
     for (uint64_t i = 1; i < cell_bound(); i++)
         image_cells[i] = (struct ht_cell){.stack = image_cells[i].stack, .slot = image_cells[i].slot};
-    image_header->totals = (struct ht_totals){.peak_sequence = 1,
-                                              .slots_in_use = image_header->totals.slots_in_use};
+    image_header->totals =
+        (struct ht_totals){.peak_sequence = 1, .slots_in_use = image_header->totals.slots_in_use};
     image_header->inherited_blocks = 0;
     image_header->inherited_bytes = 0;
 }

@@ -100,8 +100,8 @@ static struct index_table *grow(struct index *self, struct index_table *old) {
 
 static struct index_table *roomy_table(struct index *self) {
     struct index_table *table = __atomic_load_n(&self->table, __ATOMIC_ACQUIRE);
-    if (table != NULL && (table->bits >= LAST_BITS || __atomic_load_n(&table->filled, __ATOMIC_RELAXED) <
-                                                          (3u << table->bits) / 4))
+    if (table != NULL && (table->bits >= LAST_BITS ||
+                          __atomic_load_n(&table->filled, __ATOMIC_RELAXED) < (3u << table->bits) / 4))
         return table;
     return grow(self, table);
 }

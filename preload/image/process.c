@@ -52,6 +52,22 @@ static void read_link(const char *path, char *out, size_t capacity) {
     out[got > 0 ? got : 0] = '\0';
 }
 
+static const char *last_component(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+/* As the user called it: the file behind a link may have another name (redis-server is redis-check-rdb in
+ * Debian). A login shell's name has a dash before it. */
+static void name_program(struct ht_header *header) {
+    const char *name = last_component(header->command_line);
+    name += *name == '-';
+    if (*name == '\0')
+        name = last_component(header->executable);
+    struct text text = text_in(header->program, sizeof header->program);
+    text_add(&text, *name != '\0' ? name : "unknown");
+}
+
 void process_describe(struct ht_header *header) {
 #if defined(__x86_64__)
     header->machine = EM_X86_64;
@@ -69,10 +85,9 @@ void process_describe(struct ht_header *header) {
     memcpy(header->working_directory, options.working_directory, sizeof header->working_directory);
     header->command_line_bytes =
         (uint32_t)read_file("/proc/self/cmdline", header->command_line, sizeof header->command_line - 1);
+    name_program(header);
 }
 
 const char *process_name(const struct ht_header *header) {
-    const char *slash = strrchr(header->executable, '/');
-    const char *name = slash != NULL ? slash + 1 : header->executable;
-    return *name != '\0' ? name : "unknown";
+    return header->program;
 }

@@ -14,7 +14,7 @@ uint64_t process_start_ticks(uint32_t pid);
 /* Fills in everything about this process: ids, times, executable, arguments. */
 void process_describe(struct ht_header *header);
 
-/* The last component of the executable's path. */
+/* What the program is called, without directories. */
 const char *process_name(const struct ht_header *header);
 
 #endif

@@ -88,9 +88,9 @@ static int write_region(int fd, enum ht_region_id id, uint64_t *offset) {
 /* ---- the file ---- */
 
 /* Cells name slots and stacks, stacks frames, frames PCs, PCs modules, modules strings. */
-static const enum ht_region_id order[HT_REGIONS] = {
-    HT_REGION_CELLS, HT_REGION_SLOTS, HT_REGION_STACKS,  HT_REGION_FRAMES,
-    HT_REGION_PCS,   HT_REGION_MODULES, HT_REGION_STRINGS};
+static const enum ht_region_id order[HT_REGIONS] = {HT_REGION_CELLS,  HT_REGION_SLOTS, HT_REGION_STACKS,
+                                                    HT_REGION_FRAMES, HT_REGION_PCS,   HT_REGION_MODULES,
+                                                    HT_REGION_STRINGS};
 
 static void draft_header(enum ht_trigger trigger, const char *label, uint32_t number) {
     struct ht_header *header = &work.header;
@@ -116,8 +116,7 @@ static bool size_allowed(void) {
     uint64_t bytes = HT_HEADER_BYTES;
     for (int i = 0; i < HT_REGIONS; i++)
         bytes += work.header.regions[i].used_records * work.header.regions[i].record_bytes + 64;
-    return sys_limit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
-           bytes <= limit.rlim_cur;
+    return sys_limit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || bytes <= limit.rlim_cur;
 }
 
 static int write_file(int fd) {

@@ -10,16 +10,15 @@
 #include "counters.h"
 #include "image.h"
 
-#define SLOTS_MAX   32768u
-#define PROBES      8u
+#define SLOTS_MAX 32768u
+#define PROBES    8u
 
 static struct thread *states[SLOTS_MAX]; /* (atomic) by slot */
 static uint32_t probe_next;              /* (atomic) where the search for dead threads goes on */
 static uint32_t exhausted;               /* (atomic) no room for a slot, and tables never shrink */
 
 static uint32_t slot_bound(void) {
-    uint64_t used =
-        __atomic_load_n(&image_header->regions[HT_REGION_SLOTS].used_records, __ATOMIC_RELAXED);
+    uint64_t used = __atomic_load_n(&image_header->regions[HT_REGION_SLOTS].used_records, __ATOMIC_RELAXED);
     return used < SLOTS_MAX ? (uint32_t)used : SLOTS_MAX;
 }
 
@@ -93,8 +92,7 @@ struct thread *threads_claim(void) {
     if (sys_pid() != image_header->pid)
         return NULL;
     uint32_t tid = sys_tid(), slot = inherit_slot(tid);
-    struct thread *self =
-        slot != 0 ? __atomic_load_n(&states[slot], __ATOMIC_ACQUIRE) : new_slot(tid);
+    struct thread *self = slot != 0 ? __atomic_load_n(&states[slot], __ATOMIC_ACQUIRE) : new_slot(tid);
     if (self == NULL)
         return NULL;
     if (slot != 0)

@@ -32,9 +32,9 @@ static const struct {
     const char *name;
     int number;
 } signal_names[] = {
-    {"HUP", SIGHUP},     {"INT", SIGINT},   {"QUIT", SIGQUIT},   {"USR1", SIGUSR1},   {"USR2", SIGUSR2},
-    {"PIPE", SIGPIPE},   {"ALRM", SIGALRM}, {"TERM", SIGTERM},   {"CHLD", SIGCHLD},   {"CONT", SIGCONT},
-    {"TTIN", SIGTTIN},   {"TTOU", SIGTTOU}, {"URG", SIGURG},     {"XCPU", SIGXCPU},   {"XFSZ", SIGXFSZ},
+    {"HUP", SIGHUP},       {"INT", SIGINT},   {"QUIT", SIGQUIT},   {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
+    {"PIPE", SIGPIPE},     {"ALRM", SIGALRM}, {"TERM", SIGTERM},   {"CHLD", SIGCHLD}, {"CONT", SIGCONT},
+    {"TTIN", SIGTTIN},     {"TTOU", SIGTTOU}, {"URG", SIGURG},     {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ},
     {"VTALRM", SIGVTALRM}, {"PROF", SIGPROF}, {"WINCH", SIGWINCH}, {"IO", SIGIO},     {"PWR", SIGPWR},
 };
 
@@ -71,9 +71,12 @@ static bool parse_memory(const char *value) {
     if (!text_scan_number(&value, &bytes))
         return false;
     switch (*value) {
-    case 'k': case 'K': shift = 10; break;
-    case 'm': case 'M': shift = 20; break;
-    case 'g': case 'G': shift = 30; break;
+    case 'k':
+    case 'K': shift = 10; break;
+    case 'm':
+    case 'M': shift = 20; break;
+    case 'g':
+    case 'G': shift = 30; break;
     case '\0': break;
     default: return false;
     }
@@ -137,7 +140,9 @@ static bool parse_unwinder(const char *value) {
 #if defined(__x86_64__)
         [UNWINDER_DEFAULT] = "cfi",
 #endif
-        [UNWINDER_LIBUNWIND] = "libunwind", [UNWINDER_GCC] = "gcc"};
+        [UNWINDER_LIBUNWIND] = "libunwind",
+        [UNWINDER_GCC] = "gcc"
+    };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (names[i] != NULL && text_equal(value, names[i])) {
             options.unwinder = (enum unwinder_choice)i;

@@ -59,17 +59,19 @@ struct memo {
 
 struct cfi_stack {
     struct known_memory memory;
-    uint32_t generation;   /* of the rows that the kept frames are of */
-    uint32_t count;        /* kept frames; 0: nothing to rejoin */
-    uint32_t end_words;    /* words read by the step out of the outermost frame, which found no caller */
+    uint32_t generation; /* of the rows that the kept frames are of */
+    uint32_t count;      /* kept frames; 0: nothing to rejoin */
+    uint32_t end_words;  /* words read by the step out of the outermost frame, which found no caller */
     uint32_t walked;
-    uint32_t base;         /* where the last walk rejoined; count if it did not */
-    uint64_t serial;       /* last one given */
-    struct frame *frames;  /* outermost first */
-    uint64_t *serials;     /* of kept frames: two frames at one index with one serial are the same, with all below */
-    struct word *words;    /* oldest first; the end's, then each frame's: at most 3 */
-    struct frame *walk;    /* newest first */
-    uintptr_t *extra_slot; /* of kept frames from FROM_REALIGNED (their CFA's) and FROM_SIGNAL (their rsp's) */
+    uint32_t base;        /* where the last walk rejoined; count if it did not */
+    uint64_t serial;      /* last one given */
+    struct frame *frames; /* outermost first */
+    uint64_t
+        *serials; /* of kept frames: two frames at one index with one serial are the same, with all below */
+    struct word *words; /* oldest first; the end's, then each frame's: at most 3 */
+    struct frame *walk; /* newest first */
+    uintptr_t
+        *extra_slot; /* of kept frames from FROM_REALIGNED (their CFA's) and FROM_SIGNAL (their rsp's) */
     uintptr_t *walk_extra; /* the same of the walk */
     struct memo memos[1u << MEMO_BITS];
 };
@@ -86,7 +88,9 @@ static struct cfi_stack *make(void) {
     self->serials = arena_map(UNWIND_MAX * sizeof *self->serials);
     self->walk = self->frames + UNWIND_MAX;
     self->walk_extra = self->extra_slot + UNWIND_MAX;
-    return self->frames != NULL && self->words != NULL && self->serials != NULL && self->extra_slot != NULL ? self : NULL;
+    return self->frames != NULL && self->words != NULL && self->serials != NULL && self->extra_slot != NULL
+               ? self
+               : NULL;
 }
 
 /* ---- meeting the kept stack ---- */
@@ -182,8 +186,13 @@ static void remember(struct call_stack *stack, uint32_t value) {
     if (count > MEMO_WORDS || newest->from != FROM_CALLER)
         return;
     struct memo *memo = memo_of(self, newest->pc, newest->sp);
-    *memo = (struct memo){.pc = newest->pc, .sp = newest->sp, .bp = newest->bp, .needs_bp = newest->needs_bp,
-                          .serial = self->serials[self->base], .base = self->base, .value = value,
+    *memo = (struct memo){.pc = newest->pc,
+                          .sp = newest->sp,
+                          .bp = newest->bp,
+                          .needs_bp = newest->needs_bp,
+                          .serial = self->serials[self->base],
+                          .base = self->base,
+                          .value = value,
                           .count = (uint8_t)count};
     for (uint32_t i = 0; i < count; i++)
         memo->words[i] = self->words[newest->words - 1 - i];

@@ -85,7 +85,9 @@ static uint64_t take_format(struct bytes *from, uint8_t format) {
         int16_t s16;
     } value = {0};
     switch (format & 0xf) {
-    case 0x0: case 0x4: case 0xc: take(from, &value.u64, 8); return value.u64;
+    case 0x0:
+    case 0x4:
+    case 0xc: take(from, &value.u64, 8); return value.u64;
     case 0x1: return take_uleb(from);
     case 0x9: return (uint64_t)take_sleb(from);
     case 0x2: take(from, &value.u16, 2); return value.u16;
@@ -207,26 +209,60 @@ static void execute_extended(struct machine *machine, uint8_t opcode, struct byt
     case 0x02: machine->location += take_byte(code) * machine->code_align; break;
     case 0x03: machine->location += take_format(code, 0x2) * machine->code_align; break;
     case 0x04: machine->location += take_format(code, 0x3) * machine->code_align; break;
-    case 0x05: reg = take_uleb(code); set_rule(now, reg, RULE_CFA, (int64_t)take_uleb(code) * machine->data_align); break;
+    case 0x05:
+        reg = take_uleb(code);
+        set_rule(now, reg, RULE_CFA, (int64_t)take_uleb(code) * machine->data_align);
+        break;
     case 0x06: restore_rule(machine, take_uleb(code)); break;
     case 0x07: set_rule(now, take_uleb(code), RULE_UNDEFINED, 0); break;
     case 0x08: set_rule(now, take_uleb(code), RULE_KEPT, 0); break;
-    case 0x09: reg = take_uleb(code); take_uleb(code); set_rule(now, reg, RULE_OTHER, 0); break;
+    case 0x09:
+        reg = take_uleb(code);
+        take_uleb(code);
+        set_rule(now, reg, RULE_OTHER, 0);
+        break;
     case 0x0a: remember(machine, code); break;
     case 0x0b: recall(machine, code); break;
-    case 0x0c: reg = take_uleb(code); define_cfa(now, reg, (int64_t)take_uleb(code)); break;
+    case 0x0c:
+        reg = take_uleb(code);
+        define_cfa(now, reg, (int64_t)take_uleb(code));
+        break;
     case 0x0d: define_cfa(now, take_uleb(code), now->cfa_offset); break;
     case 0x0e: now->cfa_offset = (int64_t)take_uleb(code); break;
     case 0x0f: define_cfa_by_expression(now, take_block(code)); break;
-    case 0x10: reg = take_uleb(code); set_rule_by_expression(now, reg, take_block(code)); break;
-    case 0x11: reg = take_uleb(code); set_rule(now, reg, RULE_CFA, take_sleb(code) * machine->data_align); break;
-    case 0x12: reg = take_uleb(code); define_cfa(now, reg, take_sleb(code) * machine->data_align); break;
+    case 0x10:
+        reg = take_uleb(code);
+        set_rule_by_expression(now, reg, take_block(code));
+        break;
+    case 0x11:
+        reg = take_uleb(code);
+        set_rule(now, reg, RULE_CFA, take_sleb(code) * machine->data_align);
+        break;
+    case 0x12:
+        reg = take_uleb(code);
+        define_cfa(now, reg, take_sleb(code) * machine->data_align);
+        break;
     case 0x13: now->cfa_offset = take_sleb(code) * machine->data_align; break;
-    case 0x14: reg = take_uleb(code); take_uleb(code); set_rule(now, reg, RULE_OTHER, 0); break;
-    case 0x15: reg = take_uleb(code); take_sleb(code); set_rule(now, reg, RULE_OTHER, 0); break;
-    case 0x16: reg = take_uleb(code); take_block(code); set_rule(now, reg, RULE_OTHER, 0); break;
+    case 0x14:
+        reg = take_uleb(code);
+        take_uleb(code);
+        set_rule(now, reg, RULE_OTHER, 0);
+        break;
+    case 0x15:
+        reg = take_uleb(code);
+        take_sleb(code);
+        set_rule(now, reg, RULE_OTHER, 0);
+        break;
+    case 0x16:
+        reg = take_uleb(code);
+        take_block(code);
+        set_rule(now, reg, RULE_OTHER, 0);
+        break;
     case 0x2e: take_uleb(code); break; /* DW_CFA_GNU_args_size */
-    case 0x2f: reg = take_uleb(code); set_rule(now, reg, RULE_CFA, -(int64_t)take_uleb(code) * machine->data_align); break;
+    case 0x2f:
+        reg = take_uleb(code);
+        set_rule(now, reg, RULE_CFA, -(int64_t)take_uleb(code) * machine->data_align);
+        break;
     default: code->bad = true; break;
     }
 }
@@ -238,7 +274,9 @@ static bool execute(struct machine *machine, struct bytes code) {
         uint8_t opcode = take_byte(&code), low = opcode & 0x3f;
         switch (opcode & 0xc0) {
         case 0x40: machine->location += low * machine->code_align; break;
-        case 0x80: set_rule(&machine->now, low, RULE_CFA, (int64_t)take_uleb(&code) * machine->data_align); break;
+        case 0x80:
+            set_rule(&machine->now, low, RULE_CFA, (int64_t)take_uleb(&code) * machine->data_align);
+            break;
         case 0xc0: restore_rule(machine, low); break;
         default: execute_extended(machine, opcode, &code); break;
         }
@@ -360,7 +398,9 @@ static struct cfi_row row_of(const struct state *state) {
         row.kind = CFI_FROM_SP;
     else if (state->cfa == CFA_REGISTER && state->cfa_register == REGISTER_BP)
         row.kind = CFI_FROM_BP;
-    row.bp = state->bp.rule == RULE_CFA ? CFI_BP_CFA : state->bp.rule == RULE_FRAME ? CFI_BP_FRAME : CFI_BP_KEPT;
+    row.bp = state->bp.rule == RULE_CFA     ? CFI_BP_CFA
+             : state->bp.rule == RULE_FRAME ? CFI_BP_FRAME
+                                            : CFI_BP_KEPT;
     row.bp_offset = (int16_t)state->bp.offset;
     return row;
 }

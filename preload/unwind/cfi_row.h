@@ -28,8 +28,8 @@ enum cfi_bp {
 };
 
 struct cfi_row {
-    uint8_t kind;       /* enum cfi_kind */
-    uint8_t bp;         /* enum cfi_bp */
+    uint8_t kind; /* enum cfi_kind */
+    uint8_t bp;   /* enum cfi_bp */
     int16_t bp_offset;
     int32_t cfa_offset;
 };

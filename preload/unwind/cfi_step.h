@@ -62,7 +62,8 @@ static __attribute__((noinline)) bool probe(struct known_memory *memory, uintptr
 
 /* Whether the word at the address can be read; aligned, so it does not cross pages. */
 static inline bool readable(struct known_memory *memory, uintptr_t address) {
-    return (address & 7) == 0 && (likely(address - memory->low < memory->high - memory->low) || probe(memory, address));
+    return (address & 7) == 0 &&
+           (likely(address - memory->low < memory->high - memory->low) || probe(memory, address));
 }
 
 static inline uintptr_t word_at(uintptr_t address) {
@@ -98,8 +99,8 @@ static inline bool plausible(uintptr_t cfa, uintptr_t sp) {
 }
 
 /* Fills in `to` but for its row, and *extra_slot where to->from says so; from->row is set. */
-static inline __attribute__((always_inline)) enum step step(struct known_memory *memory, const struct frame *from,
-                                                            struct frame *to, uintptr_t *extra_slot) {
+static inline __attribute__((always_inline)) enum step
+step(struct known_memory *memory, const struct frame *from, struct frame *to, uintptr_t *extra_slot) {
     const struct cfi_row row = from->row;
     uintptr_t cfa = (row.kind == CFI_FROM_SP ? from->sp : from->bp) + (uintptr_t)(intptr_t)row.cfa_offset;
     to->from = FROM_CALL;

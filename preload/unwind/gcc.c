@@ -37,7 +37,6 @@ static void remember_nothing(struct call_stack *stack, uint32_t value) {
     (void)value;
 }
 
-static void forget_nothing(void) {
-}
+static void forget_nothing(void) {}
 
 const struct unwinder unwinder_gcc = {"gcc", open_always, walk, walk, remember_nothing, forget_nothing};

@@ -46,8 +46,7 @@ static bool open_library(void) {
     int (*set_policy)(unw_addr_space_t, unw_caching_policy_t);
     bool all = library != NULL && look_up(library, "unw_backtrace", &backtrace_) &&
                look_up(library, NAME(unw_init_local), &init_local_) &&
-               look_up(library, NAME(unw_step), &step_) &&
-               look_up(library, NAME(unw_get_reg), &get_reg_) &&
+               look_up(library, NAME(unw_step), &step_) && look_up(library, NAME(unw_get_reg), &get_reg_) &&
                look_up(library, NAME(unw_flush_cache), &flush_cache_) &&
                look_up(library, NAME(unw_local_addr_space), &local_space) &&
                look_up(library, NAME(unw_set_caching_policy), &set_policy) &&
@@ -94,4 +93,5 @@ static void forget(void) {
     flush_cache_(*local_space, 0, 0);
 }
 
-const struct unwinder unwinder_libunwind = {"libunwind", open_library, walk, walk_afresh, remember_nothing, forget};
+const struct unwinder unwinder_libunwind = {"libunwind", open_library,     walk,
+                                            walk_afresh, remember_nothing, forget};

@@ -20,19 +20,20 @@ struct caller {
 
 /* In an interposed function itself. The frame pointer's saved value and the return address lie at it (both
  * ABIs); on aarch64 only pc is used. */
-#define CALLER_HERE                                                                                            \
-    ((struct caller){((uintptr_t *)__builtin_frame_address(0))[1], (uintptr_t)__builtin_frame_address(0) + 16, \
+#define CALLER_HERE                                                                                          \
+    ((struct caller){((uintptr_t *)__builtin_frame_address(0))[1],                                           \
+                     (uintptr_t)__builtin_frame_address(0) + 16,                                             \
                      ((uintptr_t *)__builtin_frame_address(0))[0]})
 
 struct cfi_stack;
 
 struct call_stack {
-    uintptr_t *pcs;       /* outermost first */
+    uintptr_t *pcs; /* outermost first */
     uint32_t count;
-    uint32_t shared;      /* of the outermost frames, how many are as they were before the last walk */
-    uint32_t known;       /* 0, or what unwind_remember gave this very stack: pcs and shared are then not set */
-    bool stale;           /* what the back-end remembers of the last walk must not be used */
-    uintptr_t *scratch;   /* newest first, for back-ends that work so */
+    uint32_t shared;    /* of the outermost frames, how many are as they were before the last walk */
+    uint32_t known;     /* 0, or what unwind_remember gave this very stack: pcs and shared are then not set */
+    bool stale;         /* what the back-end remembers of the last walk must not be used */
+    uintptr_t *scratch; /* newest first, for back-ends that work so */
     struct cfi_stack *cfi;
 };
 

@@ -84,7 +84,8 @@ static void put_process(const struct info *info) {
 
 static void put_amount(const char *name, int64_t bytes, int64_t blocks) {
     char size[UNITS_BYTES];
-    printf("%-16s %s in %" PRId64 " blocks\n", name, units_size((double)bytes, false, size), blocks);
+    printf("%-16s %s in %" PRId64 " block%s\n", name, units_size((double)bytes, false, size), blocks,
+           blocks == 1 ? "" : "s");
 }
 
 static void put_peak(const struct model *model) {

@@ -83,20 +83,12 @@ static bool set_number(const struct parse *parse, const struct option *option, c
 
 static bool set_value(const struct parse *parse, const struct option *option, const char *text) {
     switch (option->kind) {
-    case OPTION_FLAG:
-        *(bool *)option->value = true;
-        return true;
-    case OPTION_STRING:
-        *(const char **)option->value = text;
-        return true;
-    case OPTION_NUMBER:
-        return set_number(parse, option, text);
-    case OPTION_CHOICE:
-        return set_choice(parse, option, text);
-    case OPTION_LIST:
-        return append(parse, option->value, text);
-    case OPTION_BYTES:
-        break;
+    case OPTION_FLAG: *(bool *)option->value = true; return true;
+    case OPTION_STRING: *(const char **)option->value = text; return true;
+    case OPTION_NUMBER: return set_number(parse, option, text);
+    case OPTION_CHOICE: return set_choice(parse, option, text);
+    case OPTION_LIST: return append(parse, option->value, text);
+    case OPTION_BYTES: break;
     }
     if (options_bytes(text, option->value))
         return true;

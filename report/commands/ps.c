@@ -42,9 +42,7 @@ static void look_at(const struct image_list *list, const struct image_entry *ent
     process->readable = model != NULL;
     snprintf(process->reason, sizeof process->reason, "%.*s", (int)sizeof process->reason - 1, error.text);
     if (model != NULL) {
-        const char *slash = strrchr(tables->header.executable, '/');
-        snprintf(process->program, sizeof process->program, "%s",
-                 slash != NULL ? slash + 1 : tables->header.executable);
+        snprintf(process->program, sizeof process->program, "%s", tables->header.program);
         process->created_realtime_ns = tables->header.created_realtime_ns;
         process->totals = model->totals;
     }

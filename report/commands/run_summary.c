@@ -57,13 +57,17 @@ static void put_losses(const struct tables *tables, FILE *out) {
 /* By the name of what runs at the end: the program that was started may have become another by exec. */
 static void put_totals(const struct tables *tables, const struct model *model, FILE *out) {
     char peak[UNITS_BYTES], live[UNITS_BYTES];
-    const char *slash = strrchr(tables->header.executable, '/');
     fputs("heaptally: ", out);
-    harmless_put(out, slash != NULL ? slash + 1 : tables->header.executable);
-    fprintf(out, ": peak %s, live at exit %s in %" PRId64 " blocks, %" PRIu64 " allocations",
+    harmless_put(out, tables->header.program);
+    if (model->totals.allocations == 0) {
+        fputs(": no allocation was seen: it may bring a malloc of its own, in the executable\n", out);
+        return;
+    }
+    fprintf(out, ": peak %s, live at exit %s in %" PRId64 " block%s, %" PRIu64 " allocation%s",
             units_size((double)model->totals.peak_bytes, false, peak),
             units_size((double)model->totals.live_bytes, false, live), model->totals.live_blocks,
-            model->totals.allocations);
+            model->totals.live_blocks == 1 ? "" : "s", model->totals.allocations,
+            model->totals.allocations == 1 ? "" : "s");
     put_losses(tables, out);
 }
 

@@ -12,7 +12,7 @@
 /* -o names one file, which must be free; the default pattern counts on. */
 static bool write_named(const struct tables *tables, const struct save_options *options, char path[PATH_MAX],
                         struct error *error) {
-    struct pattern_values values = {tables->header.executable, tables->header.pid,
+    struct pattern_values values = {tables->header.program, tables->header.pid,
                                     tables->header.snapshots + 1, ""};
     struct snapshot_options how = {.trigger = options->trigger,
                                    .number = values.number,

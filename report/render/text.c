@@ -59,18 +59,10 @@ static void put_function(FILE *out, const struct view_frame *frame) {
 
 static void put_place(FILE *out, enum view_key key, const struct view_frame *frame) {
     switch (key) {
-    case VIEW_FILENAME:
-        put_file(out, frame);
-        break;
-    case VIEW_FUNCTION:
-        put_function(out, frame);
-        break;
-    case VIEW_MODULE:
-        harmless_put(out, module_of(frame));
-        break;
-    default:
-        put_line(out, frame);
-        break;
+    case VIEW_FILENAME: put_file(out, frame); break;
+    case VIEW_FUNCTION: put_function(out, frame); break;
+    case VIEW_MODULE: harmless_put(out, module_of(frame)); break;
+    default: put_line(out, frame); break;
     }
 }
 

@@ -58,21 +58,11 @@ static const char *last_part(const char *path) {
 
 static void put_value(struct writer *writer, char letter, const struct pattern_values *values) {
     switch (letter) {
-    case 'e':
-        put_part(writer, last_part(values->program));
-        break;
-    case 'p':
-        put_number(writer, values->pid);
-        break;
-    case 'n':
-        put_number(writer, values->number);
-        break;
-    case 'l':
-        put_part(writer, values->label != NULL ? values->label : "");
-        break;
-    default:
-        put(writer, letter);
-        break;
+    case 'e': put_part(writer, last_part(values->program)); break;
+    case 'p': put_number(writer, values->pid); break;
+    case 'n': put_number(writer, values->number); break;
+    case 'l': put_part(writer, values->label != NULL ? values->label : ""); break;
+    default: put(writer, letter); break;
     }
 }
 

@@ -15,7 +15,7 @@ static bool name_try(const struct tables *tables, const struct save_options *opt
     char name[PATH_MAX], suffix[16] = "";
     bool counts = pattern_has_number(options->pattern);
     *number = tables->header.snapshots + 1 + (counts ? try : 0);
-    struct pattern_values values = {tables->header.executable, tables->header.pid, *number, ""};
+    struct pattern_values values = {tables->header.program, tables->header.pid, *number, ""};
     if (!pattern_expand(options->pattern, &values, name, sizeof name))
         return false;
     if (!counts && try != 0)

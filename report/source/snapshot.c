@@ -50,8 +50,7 @@ static bool check_sizes(const struct ht_region *region, int id, const char *name
         if (region->capacity_bytes / ZSTD_RATIO_MAX > region->stored_bytes)
             return complain(name, region, id, "it cannot hold as much as it claims", error);
         return true;
-    default:
-        return complain(name, region, id, "an unknown codec", error);
+    default: return complain(name, region, id, "an unknown codec", error);
     }
 }
 

@@ -108,6 +108,7 @@ static bool check_region(const struct ht_header *header, int id, uint64_t file_b
 
 static void end_strings(struct ht_header *header) {
     header->label[sizeof header->label - 1] = '\0';
+    header->program[sizeof header->program - 1] = '\0';
     header->executable[sizeof header->executable - 1] = '\0';
     header->working_directory[sizeof header->working_directory - 1] = '\0';
     header->unwinder[sizeof header->unwinder - 1] = '\0';

@@ -34,18 +34,10 @@ frame_id group_of_frame(struct frames *frames, enum key key, frame_id id) {
     const struct frame *frame = frames_get(frames, id);
     struct frame group;
     switch (key) {
-    case KEY_FILENAME:
-        group = file_of(frame);
-        break;
-    case KEY_FUNCTION:
-        group = function_of(frame);
-        break;
-    case KEY_MODULE:
-        group = module_of(frame);
-        break;
-    default:
-        group = line_of(frame);
-        break;
+    case KEY_FILENAME: group = file_of(frame); break;
+    case KEY_FUNCTION: group = function_of(frame); break;
+    case KEY_MODULE: group = module_of(frame); break;
+    default: group = line_of(frame); break;
     }
     return frames_put(frames, &group);
 }

@@ -77,12 +77,10 @@ struct frames *traces_frame_table(const struct traces *self) {
 struct amount traces_amount(const struct traces *self, size_t trace, enum metric metric) {
     const struct measures *measures = &self->model->stacks[trace].measures;
     switch (metric) {
-    case METRIC_PEAK:
-        return (struct amount){measures->peak_bytes, measures->peak_blocks};
+    case METRIC_PEAK: return (struct amount){measures->peak_bytes, measures->peak_blocks};
     case METRIC_TOTAL:
         return (struct amount){(int64_t)measures->allocated_bytes, (int64_t)measures->allocations};
-    default:
-        return (struct amount){measures->live_bytes, measures->live_blocks};
+    default: return (struct amount){measures->live_bytes, measures->live_blocks};
     }
 }
 

@@ -145,10 +145,8 @@ static bool is_c(Dwarf_Die *unit) {
     case DW_LANG_C89:
     case DW_LANG_C99:
     case DW_LANG_C11:
-    case DW_LANG_Mips_Assembler:
-        return true;
-    default:
-        return false;
+    case DW_LANG_Mips_Assembler: return true;
+    default: return false;
     }
 }
 

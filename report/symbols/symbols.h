@@ -28,10 +28,10 @@ struct symbols_frame {
 
 /* How far a module's symbols could be found, for `heaptally info`. */
 enum symbols_quality {
-    SYMBOLS_NONE,        /* nothing: module+0xoffset is all there is */
-    SYMBOLS_TABLE,       /* an ELF symbol table: functions, no lines */
-    SYMBOLS_DWARF,       /* lines and inlined calls */
-    SYMBOLS_UNOPENED,    /* no address of it was asked for yet */
+    SYMBOLS_NONE,     /* nothing: module+0xoffset is all there is */
+    SYMBOLS_TABLE,    /* an ELF symbol table: functions, no lines */
+    SYMBOLS_DWARF,    /* lines and inlined calls */
+    SYMBOLS_UNOPENED, /* no address of it was asked for yet */
 };
 
 struct symbols_status {
@@ -40,7 +40,7 @@ struct symbols_status {
 };
 
 struct symbols_options {
-    const char *sysroot;          /* prefixed to module and debug paths; null: none */
+    const char *sysroot;           /* prefixed to module and debug paths; null: none */
     const char *const *debug_dirs; /* null-terminated; searched before /usr/lib/debug; null: none */
 };
 
@@ -50,8 +50,8 @@ void symbols_free(struct symbols *self);
 
 #define SYMBOLS_NO_MODULE SIZE_MAX
 
-/* Returns an id for a module (equal descriptions, equal ids), to be used below, or SYMBOLS_NO_MODULE when out of
- * memory (nothing is known of that one). Opens nothing yet. */
+/* Returns an id for a module (equal descriptions, equal ids), to be used below, or SYMBOLS_NO_MODULE when out
+ * of memory (nothing is known of that one). Opens nothing yet. */
 size_t symbols_add_module(struct symbols *self, const struct symbols_module *module);
 
 /* Resolves ELF virtual address `vaddr` (run-time address - load bias) of a module. The caller has already

@@ -74,9 +74,7 @@ static void walk_children(struct walk *walk, Dwarf_Die *parent_die, uint32_t par
 static void visit(struct walk *walk, Dwarf_Die *die, uint32_t parent, unsigned depth) {
     uint32_t scope = parent;
     switch (dwarf_tag(die)) {
-    case DW_TAG_subprogram:
-        scope = add_code(walk, die, UNIT_SCOPE_NONE, depth);
-        break;
+    case DW_TAG_subprogram: scope = add_code(walk, die, UNIT_SCOPE_NONE, depth); break;
     case DW_TAG_inlined_subroutine:
         scope = add_code(walk, die, parent, depth);
         if (scope == UNIT_SCOPE_NONE)
@@ -90,10 +88,8 @@ static void visit(struct walk *walk, Dwarf_Die *die, uint32_t parent, unsigned d
     case DW_TAG_class_type:
     case DW_TAG_structure_type:
     case DW_TAG_union_type:
-    case DW_TAG_common_block:
-        break;
-    default:
-        return;
+    case DW_TAG_common_block: break;
+    default: return;
     }
     if (dwarf_haschildren(die) > 0)
         walk_children(walk, die, scope, depth + 1);

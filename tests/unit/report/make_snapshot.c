@@ -40,6 +40,7 @@ struct tables *make_tables(void) {
     header->machine = 62;
     header->pid = 4242;
     header->nframe = 128;
+    snprintf(header->program, sizeof header->program, "made");
     snprintf(header->executable, sizeof header->executable, "/usr/bin/made");
     for (int i = 0; i < HT_REGIONS; i++) {
         header->regions[i].record_bytes = tables_record_bytes((enum ht_region_id)i);
