@@ -58,7 +58,7 @@ int target_find(const char *program, char path[PATH_MAX], struct error *error) {
         int found = written < PATH_MAX ? executable(path) : ENAMETOOLONG;
         if (found == 0)
             return 0;
-        if (found == EACCES)
+        if (found == EACCES && access(path, F_OK) == 0) /* not: a directory of PATH that we may not enter */
             why = EACCES;
         if (at[length] == '\0')
             break;
