@@ -119,15 +119,11 @@ static int run(int argc, char **argv, struct error *error) {
         .options = rows,
         .count = sizeof rows / sizeof *rows,
     };
-    int operands;
-    enum options_result parsed = options_parse(&table, argc, argv, &operands, error);
-    if (parsed == OPTIONS_HELP)
-        return 0;
-    if (parsed == OPTIONS_PARSED && operands != 0)
-        error_set(error, "clean: takes no operand, but was given %s", argv[1]);
-    else if (parsed == OPTIONS_PARSED && clean(&self, error))
-        return 0;
-    return EXIT_FAILED;
+    const struct operands_wanted wanted = {0, "takes no operand"};
+    int status;
+    if (!options_ready(&table, wanted, argc, argv, &status, error))
+        return status;
+    return clean(&self, error) ? 0 : EXIT_FAILED;
 }
 
 const struct command command_clean = {"clean", "remove the images of dead processes", run};

@@ -70,15 +70,11 @@ static int run(int argc, char **argv, struct error *error) {
         .options = rows,
         .count = sizeof rows / sizeof *rows,
     };
-    int operands;
-    enum options_result parsed = options_parse(&table, argc, argv, &operands, error);
-    if (parsed == OPTIONS_HELP)
-        return 0;
-    if (parsed == OPTIONS_PARSED && operands != 1)
-        error_set(error, "info: needs one SOURCE: a snapshot file, an image or a pid");
-    else if (parsed == OPTIONS_PARSED && show(argv[1], as_json, !quick, error))
-        return 0;
-    return EXIT_FAILED;
+    const struct operands_wanted wanted = {1, "needs one SOURCE: a snapshot file, an image or a pid"};
+    int status;
+    if (!options_ready(&table, wanted, argc, argv, &status, error))
+        return status;
+    return show(argv[1], as_json, !quick, error) ? 0 : EXIT_FAILED;
 }
 
 const struct command command_info = {"info", "what was traced, how completely, with which symbols", run};

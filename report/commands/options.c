@@ -4,6 +4,8 @@
 #define _GNU_SOURCE
 #include "options.h"
 
+#include "commands.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -206,4 +208,15 @@ enum options_result options_parse(const struct option_table *table, int argc, ch
     }
     argv[1 + *operands] = NULL;
     return OPTIONS_PARSED;
+}
+
+bool options_ready(const struct option_table *table, struct operands_wanted wanted, int argc, char **argv,
+                   int *status, struct error *error) {
+    int operands;
+    enum options_result parsed = options_parse(table, argc, argv, &operands, error);
+    *status = parsed == OPTIONS_HELP ? 0 : EXIT_FAILED;
+    if (parsed != OPTIONS_PARSED || operands == wanted.count)
+        return parsed == OPTIONS_PARSED;
+    return error_set(error, operands > wanted.count ? "%s: %s, but was given %s" : "%s: %s", table->command,
+                     wanted.complaint, argv[1 + wanted.count]);
 }

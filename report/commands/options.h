@@ -43,12 +43,23 @@ struct option_table {
     void (*notes)(FILE *out); /* what --help ends with; may be null */
 };
 
+/* For options_ready alone: how many operands there must be, and what to say otherwise. */
+struct operands_wanted {
+    int count;
+    const char *complaint; /* "needs one SOURCE", say */
+};
+
 enum options_result { OPTIONS_PARSED, OPTIONS_HELP, OPTIONS_WRONG };
 
 /* Parses argv[1 .. argc). On OPTIONS_PARSED the operands are in argv[1 .. 1 + *operands), in their order, and
  * argv[1 + *operands] is null. OPTIONS_HELP: it has been printed to stdout. OPTIONS_WRONG: see the error. */
 enum options_result options_parse(const struct option_table *table, int argc, char **argv, int *operands,
                                   struct error *error);
+
+/* As options_parse, for commands with a fixed number of operands. True: go on, they are in argv[1 ...]. False:
+ * the command is done, with *status: 0 after --help, else 2 with an error. */
+bool options_ready(const struct option_table *table, struct operands_wanted wanted, int argc, char **argv,
+                   int *status, struct error *error);
 
 /* Parses "12", "4K", "256M", "1G". */
 bool options_bytes(const char *text, uint64_t *bytes);

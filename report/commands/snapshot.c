@@ -12,8 +12,8 @@
 /* -o names one file, which must be free; the default pattern counts on. */
 static bool write_named(const struct tables *tables, const struct save_options *options, char path[PATH_MAX],
                         struct error *error) {
-    struct pattern_values values = {tables->header.program, tables->header.pid,
-                                    tables->header.snapshots + 1, ""};
+    struct pattern_values values = {tables->header.program, tables->header.pid, tables->header.snapshots + 1,
+                                    ""};
     struct snapshot_options how = {.trigger = options->trigger,
                                    .number = values.number,
                                    .compress = true,
@@ -68,15 +68,11 @@ static int run(int argc, char **argv, struct error *error) {
         .options = rows,
         .count = sizeof rows / sizeof *rows,
     };
-    int operands;
-    enum options_result parsed = options_parse(&table, argc, argv, &operands, error);
-    if (parsed == OPTIONS_HELP)
-        return 0;
-    if (parsed == OPTIONS_PARSED && operands != 1)
-        error_set(error, "snapshot: needs one PID (heaptally ps lists them)");
-    else if (parsed == OPTIONS_PARSED && take(argv[1], &options, error))
-        return 0;
-    return EXIT_FAILED;
+    const struct operands_wanted wanted = {1, "needs one PID (heaptally ps lists them)"};
+    int status;
+    if (!options_ready(&table, wanted, argc, argv, &status, error))
+        return status;
+    return take(argv[1], &options, error) ? 0 : EXIT_FAILED;
 }
 
 const struct command command_snapshot = {"snapshot", "save a process's heap as it is now, from outside", run};
