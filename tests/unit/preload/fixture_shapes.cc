@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#define OUT_OF_LINE __attribute__((noinline, noclone))
+#define OUT_OF_LINE __attribute__((noinline))
 #define USE(room)   __asm__ volatile("" ::"r"(room) : "memory")
 #define AFTER_CALL  __asm__ volatile("" ::: "memory") /* keeps the call from being a jump */
 
