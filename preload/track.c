@@ -54,10 +54,6 @@ void track_begin(void) {
     __atomic_store_n(&fork_page, page, __ATOMIC_RELEASE); /* partner: track_ready's acquire */
 }
 
-void track_stop(void) {
-    __atomic_store_n(&stopped, 1, __ATOMIC_RELAXED); /* late events do no harm */
-}
-
 static void inherit_block(struct block block) {
     counters_inherit(block.cell, block.size_bytes);
 }

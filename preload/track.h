@@ -46,7 +46,4 @@ void track_begin(void);
 /* Whether this process is traced and the image is its own, after a fork made so if need be. */
 bool track_ready(void);
 
-/* Nothing is traced from here on. */
-void track_stop(void);
-
 #endif

@@ -54,17 +54,6 @@ EXPORT void *calloc(size_t count, size_t size_bytes) {
     return COUNTED(table->calloc(count, size_bytes), product(count, size_bytes));
 }
 
-static void free_block(void *block, void (*release)(void *, size_t, size_t), size_t alignment, size_t bytes) {
-    const struct real *table = real();
-    if (block == NULL || real_is_bootstrap(block) || table == NULL)
-        return;
-    track_freed(block);
-    if (release != NULL)
-        release(block, alignment, bytes);
-    else
-        table->free(block);
-}
-
 EXPORT void free(void *block) {
     if (block == NULL || real_is_bootstrap(block))
         return;
@@ -75,25 +64,27 @@ EXPORT void free(void *block) {
     table->free(block);
 }
 
-static void release_sized(void *block, size_t alignment, size_t bytes) {
-    (void)alignment;
-    real()->free_sized(block, bytes);
-}
-
+/* C23's; most libcs have none, and then the size is a hint that nobody needs. */
 EXPORT void free_sized(void *block, size_t size_bytes);
 EXPORT void free_sized(void *block, size_t size_bytes) {
-    bool has = real() != NULL && real()->free_sized != NULL;
-    free_block(block, has ? release_sized : NULL, 0, size_bytes);
-}
-
-static void release_aligned(void *block, size_t alignment, size_t bytes) {
-    real()->free_aligned_sized(block, alignment, bytes);
+    const struct real *table = real();
+    if (block == NULL || table == NULL || table->free_sized == NULL || real_is_bootstrap(block)) {
+        free(block);
+        return;
+    }
+    track_freed(block);
+    table->free_sized(block, size_bytes);
 }
 
 EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size_bytes);
 EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size_bytes) {
-    bool has = real() != NULL && real()->free_aligned_sized != NULL;
-    free_block(block, has ? release_aligned : NULL, alignment, size_bytes);
+    const struct real *table = real();
+    if (block == NULL || table == NULL || table->free_aligned_sized == NULL || real_is_bootstrap(block)) {
+        free(block);
+        return;
+    }
+    track_freed(block);
+    table->free_aligned_sized(block, alignment, size_bytes);
 }
 
 /* A bootstrap block moves to the heap. */

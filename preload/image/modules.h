@@ -24,13 +24,11 @@ uint32_t modules_find(uintptr_t pc);
 /* After a dlclose: marks what is gone. */
 void modules_sweep(void);
 
-/* How often the range of pc had been unmapped; 0 for nearly every program. */
-static inline uint32_t modules_salt(uintptr_t pc);
-
 /* -- for modules_salt alone: the hull of all unmapped ranges, empty at first -- */
 extern uintptr_t modules_reused_low, modules_reused_high;
 uint32_t modules_salt_within(uintptr_t pc);
 
+/* How often the range of pc had been unmapped; 0 for nearly every program. */
 static inline uint32_t modules_salt(uintptr_t pc) {
     /* relaxed: who runs code in a reused range got there through the dlopen that reused it */
     if (__builtin_expect(pc < __atomic_load_n(&modules_reused_low, __ATOMIC_RELAXED) ||

@@ -93,10 +93,6 @@ int sys_fallocate(int fd, uint64_t offset, uint64_t bytes) {
     return (int)call6(SYS_fallocate, fd, 0, (long)offset, (long)bytes, 0, 0);
 }
 
-int sys_fstat(int fd, struct stat *out) {
-    return (int)call3(SYS_fstat, fd, (long)out, 0);
-}
-
 int sys_lstat(const char *path, struct stat *out) {
     return (int)call6(SYS_newfstatat, AT_FDCWD, (long)path, (long)out, AT_SYMLINK_NOFOLLOW, 0, 0);
 }

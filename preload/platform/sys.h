@@ -19,7 +19,6 @@ long sys_write(int fd, const void *buffer, size_t bytes);
 int sys_write_all(int fd, const void *buffer, size_t bytes, int64_t offset);
 int sys_ftruncate(int fd, uint64_t bytes);
 int sys_fallocate(int fd, uint64_t offset, uint64_t bytes);
-int sys_fstat(int fd, struct stat *out);
 int sys_lstat(const char *path, struct stat *out);
 int sys_mkdir(const char *path, unsigned mode);
 /* A file of memory without a name, or -errno. */

@@ -95,14 +95,8 @@ static bool copy_all(struct tables *self, const char *bytes, struct error *error
 
 static bool freeze_into(struct tables *self, const void *bytes, size_t size_bytes, const char *name,
                         struct error *error) {
-    if (size_bytes < HT_HEADER_BYTES)
-        return error_set(error, "%s: offset %zu: the file ends inside its header of %u bytes", name,
-                         size_bytes, HT_HEADER_BYTES);
-    memcpy(&self->header, bytes, sizeof self->header);
-    if (!tables_check_header(&self->header, size_bytes, name, error))
+    if (!tables_take_header(self, HT_KIND_IMAGE, bytes, size_bytes, name, error))
         return false;
-    if (self->header.kind != HT_KIND_IMAGE)
-        return error_set(error, "%s: a snapshot, not a live image", name);
     return copy_all(self, bytes, error) && tables_check(self, name, error);
 }
 

@@ -85,14 +85,8 @@ static bool parse_region(struct tables *self, int id, const char *bytes, const c
 
 static bool parse_into(struct tables *self, const void *bytes, size_t size_bytes, const char *name,
                        struct error *error) {
-    if (size_bytes < HT_HEADER_BYTES)
-        return error_set(error, "%s: offset %zu: the file ends inside its header of %u bytes", name,
-                         size_bytes, HT_HEADER_BYTES);
-    memcpy(&self->header, bytes, sizeof self->header);
-    if (!tables_check_header(&self->header, size_bytes, name, error))
+    if (!tables_take_header(self, HT_KIND_SNAPSHOT, bytes, size_bytes, name, error))
         return false;
-    if (self->header.kind != HT_KIND_SNAPSHOT)
-        return error_set(error, "%s: a live image, not a snapshot", name);
     if (!check_header_sum(bytes, name, error))
         return false;
     for (int i = 0; i < HT_REGIONS; i++)

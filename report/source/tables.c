@@ -128,6 +128,22 @@ bool tables_check_header(struct ht_header *header, uint64_t file_bytes, const ch
     return true;
 }
 
+bool tables_take_header(struct tables *self, enum ht_kind kind, const void *bytes, size_t size_bytes,
+                        const char *name, struct error *error) {
+    if (size_bytes < HT_HEADER_BYTES)
+        return error_set(error, "%s: offset %zu: the file ends inside its header of %u bytes", name,
+                         size_bytes, HT_HEADER_BYTES);
+    memcpy(&self->header, bytes, sizeof self->header);
+    if (!tables_check_header(&self->header, size_bytes, name, error))
+        return false;
+    if (self->header.kind != (uint32_t)kind)
+        return error_set(error,
+                         kind == HT_KIND_IMAGE ? "%s: a snapshot, not a live image"
+                                               : "%s: a live image, not a snapshot",
+                         name);
+    return true;
+}
+
 /* ---- the records ---- */
 
 struct check {

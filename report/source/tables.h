@@ -40,6 +40,10 @@ const char *tables_region_name(enum ht_region_id id);
 bool tables_check_header(struct ht_header *header, uint64_t file_bytes, const char *name,
                          struct error *error);
 
+/* Copies and verifies the header at the start of `bytes`; the file must be of this kind. */
+bool tables_take_header(struct tables *self, enum ht_kind kind, const void *bytes, size_t size_bytes,
+                        const char *name, struct error *error);
+
 /* Verifies all that cells reach. */
 bool tables_check(const struct tables *self, const char *name, struct error *error);
 
