@@ -25,7 +25,7 @@
 /* Eight bytes at offset 0, stored last when a snapshot is written. */
 #define HT_MAGIC "HEAPTALY"
 /* major << 16 | minor. A reader refuses another major version, and accepts any minor. */
-#define HT_VERSION         0x00010000u
+#define HT_VERSION         0x00020000u
 #define HT_BYTE_ORDER      0x01020304u
 #define HT_HEADER_BYTES    16384u
 
@@ -50,14 +50,16 @@ enum ht_trigger {
 };
 
 enum ht_region_id {
-    HT_REGION_MODULES = 0, /* struct ht_module */
-    HT_REGION_STRINGS = 1, /* bytes; every string ends in NUL */
-    HT_REGION_PCS = 2,     /* struct ht_pc */
-    HT_REGION_FRAMES = 3,  /* uint32_t, see HT_FRAME_* */
-    HT_REGION_STACKS = 4,  /* struct ht_stack */
-    HT_REGION_CELLS = 5,   /* struct ht_cell */
-    HT_REGION_SLOTS = 6,   /* struct ht_slot */
-    HT_REGIONS = 7,
+    HT_REGION_MODULES = 0,    /* struct ht_module */
+    HT_REGION_STRINGS = 1,    /* bytes; every string ends in NUL */
+    HT_REGION_PCS = 2,        /* struct ht_pc */
+    HT_REGION_FRAMES = 3,     /* uint32_t, see HT_FRAME_* */
+    HT_REGION_STACKS = 4,     /* struct ht_stack */
+    HT_REGION_CELLS = 5,      /* struct ht_cell */
+    HT_REGION_SLOTS = 6,      /* struct ht_slot */
+    HT_REGION_SAMPLES = 7,    /* struct ht_sample; empty unless sample_bytes */
+    HT_REGION_MISMATCHES = 8, /* struct ht_mismatch; empty unless stacks are verified */
+    HT_REGIONS = 9,
 };
 
 enum ht_codec { HT_CODEC_PLAIN = 0, HT_CODEC_ZSTD = 1 };
@@ -131,7 +133,8 @@ struct ht_stack {
     uint32_t first_frame;
     uint16_t kept;
     uint16_t frame_count;
-    uint32_t depth; /* untruncated, as first seen; HT_DEPTH_MAX means "or more" */
+    uint16_t depth;  /* untruncated, as first seen; HT_DEPTH_MAX means "or more" */
+    uint16_t domain; /* 0: the heap */
 };
 _Static_assert(sizeof(struct ht_stack) == 32, "ht_stack is part of the file format");
 
@@ -163,6 +166,39 @@ struct ht_cell {
     uint32_t slot;  /* index in SLOTS */
 };
 _Static_assert(sizeof(struct ht_cell) == 64, "ht_cell is part of the file format");
+
+/* Sampling (sample_bytes = R > 0). A block of s bytes is traced with probability p = 1 - exp(-s / R), and a
+ * traced one stands for 1 / p blocks of s bytes each: all figures of cells and totals are then sums of these,
+ * unbiased estimates (Horvitz and Thompson, 1952), rounded to whole blocks without bias. What such a sum is
+ * uncertain by is estimated, unbiased too, by the sum of s^2 (1 - p) / p^2 over the traced blocks: the
+ * variance of the bytes; and of (1 - p) / p^2: of the blocks. Record i belongs to cell i, and as there, live
+ * = allocated - freed holds for the sum over a stack's cells. */
+struct ht_sample {
+    double allocated_bytes_variance; /* (atomic), as all below; bytes^2 */
+    double freed_bytes_variance;
+    double peak_bytes_variance; /* as peak_bytes of the cell */
+    double allocated_blocks_variance;
+    double freed_blocks_variance;
+    double peak_blocks_variance;
+    uint64_t allocations; /* traced, not estimated */
+    uint64_t frees;
+};
+_Static_assert(sizeof(struct ht_sample) == 64, "ht_sample is part of the file format");
+
+/* HEAPTALLY_VERIFY_UNWIND: a stack that two unwinders found different, newest frames first. Of the first few
+ * only; mismatched_stacks counts all. */
+#define HT_MISMATCH_FRAMES 126
+struct ht_mismatch {
+    uint32_t valid;                      /* (atomic) 1 when published */
+    uint32_t differs_at;                 /* the first frame that differs, 0 the newest */
+    uint32_t frame_count;                /* found by `unwinder` of the header; may exceed what is kept here */
+    uint32_t reference_count;            /* found by libunwind's unw_step */
+    uint64_t verified;                   /* how many stacks had been verified by then */
+    uint64_t stack_pointer;              /* of the newest frame */
+    uint64_t frames[HT_MISMATCH_FRAMES]; /* run-time addresses */
+    uint64_t reference[HT_MISMATCH_FRAMES];
+};
+_Static_assert(sizeof(struct ht_mismatch) == 2048, "ht_mismatch is part of the file format");
 
 /* A thread slot: its owner, or the last one if that thread has ended. */
 struct ht_slot {
@@ -235,14 +271,18 @@ struct ht_header {
     uint64_t inherited_blocks;     /* of a forked child: live at its start, counted as allocations */
     uint64_t inherited_bytes;
     uint32_t command_line_bytes;
-    uint32_t exec_index;      /* how many images this process had before: one for each exec */
-    uint64_t session;         /* of `heaptally run`: its number for this run; else 0 */
-    uint64_t signal;          /* the snapshot signal that is installed; 0: none */
-    uint64_t header_checksum; /* snapshot: XXH64, seed 0, of header_bytes with this field 0 */
+    uint32_t exec_index;        /* how many images this process had before: one for each exec */
+    uint64_t session;           /* of `heaptally run`: its number for this run; else 0 */
+    uint64_t signal;            /* the snapshot signal that is installed; 0: none */
+    uint64_t header_checksum;   /* snapshot: XXH64, seed 0, of header_bytes with this field 0 */
+    uint64_t sample_bytes;      /* HEAPTALLY_SAMPLE: the mean distance between traced bytes; 0: exact */
+    uint64_t verify_every;      /* HEAPTALLY_VERIFY_UNWIND; 0: off */
+    uint64_t verified_stacks;   /* (atomic) */
+    uint64_t mismatched_stacks; /* (atomic) */
     uint64_t reserved[5];
-    char label[HT_LABEL_BYTES]; /* snapshot: of heaptally_snapshot() */
+    char label[HT_LABEL_BYTES];     /* snapshot: of heaptally_snapshot() */
     char program[HT_PROGRAM_BYTES]; /* its name: the last component of its first argument */
-    char executable[HT_PATH_BYTES];   /* links followed */
+    char executable[HT_PATH_BYTES]; /* links followed */
     char working_directory[HT_PATH_BYTES];
     char unwinder[32];
     char command_line[HT_COMMAND_LINE_BYTES]; /* arguments, each ended by NUL; cut if longer */

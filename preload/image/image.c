@@ -78,6 +78,8 @@ static uint64_t lay_out(struct ht_header *header, uint64_t budget) {
         [HT_REGION_STACKS] = {sizeof(struct ht_stack), budget / 4},
         [HT_REGION_CELLS] = {sizeof(struct ht_cell), smaller(budget, CELLS_MAX * sizeof(struct ht_cell))},
         [HT_REGION_SLOTS] = {sizeof(struct ht_slot), 32768 * sizeof(struct ht_slot)},
+        [HT_REGION_SAMPLES] = {sizeof(struct ht_sample), 0},
+        [HT_REGION_MISMATCHES] = {sizeof(struct ht_mismatch), 0},
     };
     uint64_t at = align_up(HT_HEADER_BYTES, REGION_ALIGN);
     for (int i = 0; i < HT_REGIONS; i++) {
@@ -85,7 +87,7 @@ static uint64_t lay_out(struct ht_header *header, uint64_t budget) {
         *region = (struct ht_region){.record_bytes = plan[i].record_bytes,
                                      .offset = at,
                                      .capacity_bytes = align_up(plan[i].capacity_bytes, REGION_ALIGN),
-                                     .used_records = 1};
+                                     .used_records = plan[i].capacity_bytes != 0 ? 1 : 0};
         at += region->capacity_bytes;
     }
     header->budget_bytes = budget;

@@ -88,9 +88,9 @@ static int write_region(int fd, enum ht_region_id id, uint64_t *offset) {
 /* ---- the file ---- */
 
 /* Cells name slots and stacks, stacks frames, frames PCs, PCs modules, modules strings. */
-static const enum ht_region_id order[HT_REGIONS] = {HT_REGION_CELLS,  HT_REGION_SLOTS, HT_REGION_STACKS,
-                                                    HT_REGION_FRAMES, HT_REGION_PCS,   HT_REGION_MODULES,
-                                                    HT_REGION_STRINGS};
+static const enum ht_region_id order[HT_REGIONS] = {
+    HT_REGION_CELLS, HT_REGION_SAMPLES, HT_REGION_SLOTS,   HT_REGION_STACKS,    HT_REGION_FRAMES,
+    HT_REGION_PCS,   HT_REGION_MODULES, HT_REGION_STRINGS, HT_REGION_MISMATCHES};
 
 static void draft_header(enum ht_trigger trigger, const char *label, uint32_t number) {
     struct ht_header *header = &work.header;

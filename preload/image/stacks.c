@@ -93,7 +93,7 @@ static uint32_t record(const struct trace *trace, const struct key *key) {
     stack->first_frame = first_frame;
     stack->kept = (uint16_t)kept;
     stack->frame_count = (uint16_t)trace->count;
-    stack->depth = trace->depth;
+    stack->depth = (uint16_t)(trace->depth < HT_DEPTH_MAX ? trace->depth : HT_DEPTH_MAX);
     publish(stack, key);
     return (uint32_t)id;
 }

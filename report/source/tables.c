@@ -20,6 +20,8 @@ static const struct {
     [HT_REGION_STACKS] = {"stacks", sizeof(struct ht_stack)},
     [HT_REGION_CELLS] = {"cells", sizeof(struct ht_cell)},
     [HT_REGION_SLOTS] = {"slots", sizeof(struct ht_slot)},
+    [HT_REGION_SAMPLES] = {"samples", sizeof(struct ht_sample)},
+    [HT_REGION_MISMATCHES] = {"mismatches", sizeof(struct ht_mismatch)},
 };
 
 uint32_t tables_record_bytes(enum ht_region_id id) {
