@@ -120,11 +120,12 @@ _Static_assert(sizeof(struct ht_pc) == 16, "ht_pc is part of the file format");
  * frame_count - kept entries of FRAMES from first_frame on; base < own id, so decoding ends.
  * depth > frame_count: the oldest depth - frame_count frames were not kept (HEAPTALLY_NFRAME).
  *
- * The hash is the value of the polynomial with the recorded frames as coefficients, outermost first, at
- * the secret point hash_key modulo the prime 2^127 - 1 (Horner's rule: h = h * key + x, from h = 1), where
- * x = 1 + pc + (salt << 64), bit 63 of pc set if the frame is HT_FRAME_EXACT, and salt as in ht_pc. Two
- * different stacks of at most n frames meet with probability <= (n + 1) / 2^126 over the choice of the key
- * below 2^126: for n = 65535 and the 10^14 / 2 pairs of 10^7 stacks, less than 2^-64. A published hash has
+ * The hash is the values of two polynomials with the recorded frames as coefficients, outermost first, each at
+ * a secret point of hash_key, modulo the prime p = 2^61 - 1 (Horner's rule: h = h * point + x, from h = 1), where
+ * x = 1 + pc + (exact << 49) + (part of salt << 50), exact is 1 if the frame is HT_FRAME_EXACT, and the part is
+ * bits 0-10 of the salt of ht_pc in the first, bits 11-21 in the second. Two different stacks of at most n
+ * frames meet with a probability of at most ((n + 1) / 2^60)^2 over the choice of the points below 2^60: among
+ * the 10^14 / 2 pairs of 10^7 stacks of 128 frames any two do with less than 2^-60. A published hash has
  * hash_lo != 0. */
 struct ht_stack {
     uint64_t hash_lo; /* (atomic) stored last */
@@ -207,9 +208,8 @@ struct ht_slot {
     int64_t unflushed_bytes;  /* (atomic) live bytes not yet added to totals.live_bytes */
     uint64_t unmatched_frees; /* (atomic) of blocks that were never seen */
     uint64_t lost_frees;      /* (atomic) blocks that must have been freed without our seeing it */
-    uint64_t truncated;       /* (atomic) allocations whose stack was deeper than nframe */
     uint64_t deferred;        /* (atomic) events that interrupted the tracer and were counted after it */
-    uint64_t reserved[2];
+    uint64_t reserved[3];
 };
 _Static_assert(sizeof(struct ht_slot) == 64, "ht_slot is part of the file format");
 
@@ -229,16 +229,18 @@ enum ht_loss {
     HT_LOSSES = 16,
 };
 
+/* Two lines of the cache: what threads write when they flush, and what all of them read at every event. */
 struct ht_totals {
-    uint64_t live_bytes;        /* (atomic) without what the slots have not flushed */
+    uint64_t live_bytes; /* (atomic) without what the slots have not flushed */
+    uint64_t reserved[7];
     uint64_t peak_bytes;        /* (atomic) largest live_bytes that a free has ended */
     uint64_t peak_sequence;     /* (atomic) counts the maxima; the low 32 bits are what cells keep */
     uint64_t quantum_bytes;     /* (atomic) what a slot may hold back; 0: one thread, exact */
     uint64_t quantum_max_bytes; /* (atomic) the largest quantum so far */
     uint64_t slots_in_use;      /* (atomic) */
-    uint64_t reserved[2];
+    uint64_t reserved2[3];
 };
-_Static_assert(sizeof(struct ht_totals) == 64, "ht_totals is part of the file format");
+_Static_assert(sizeof(struct ht_totals) == 128, "ht_totals is part of the file format");
 
 #define HT_LABEL_BYTES        128
 #define HT_PROGRAM_BYTES      64
@@ -264,7 +266,7 @@ struct ht_header {
     uint64_t taken_realtime_ns;    /* snapshot */
     uint32_t trigger;              /* snapshot: enum ht_trigger */
     uint32_t snapshots;            /* (atomic) image: number of the last snapshot; snapshot: its own */
-    uint64_t hash_key[2];          /* low, high */
+    uint64_t hash_key[2];          /* of hash_lo, of hash_hi */
     uint64_t budget_bytes;         /* HEAPTALLY_MEMORY */
     uint64_t committed_bytes;      /* (atomic) of all regions */
     uint64_t private_bytes;        /* (atomic) tables outside of the image */

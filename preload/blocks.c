@@ -26,29 +26,20 @@
 
 #include <stddef.h>
 
-#define LEAF_BITS   22u
-#define TABLE_BITS  13u
-#define ROOT_BITS   13u
-#define SMALL_LIMIT 512u
+#define LEAF_BITS   BLOCKS_LEAF_BITS
+#define TABLE_BITS  BLOCKS_TABLE_BITS
+#define ROOT_BITS   BLOCKS_ROOT_BITS
+#define SMALL_LIMIT BLOCKS_SMALL_LIMIT
 #define LARGE_LIMIT 8192u
-#define CELL_MASK   ((1u << BLOCKS_CELL_BITS) - 1)
 #define SIZE_CUT    UINT32_MAX /* in an entry: the size is in the side list */
 
-struct leaf {
-    uint64_t medium[1u << (LEAF_BITS - 9)];
-    uint64_t large[1u << (LEAF_BITS - 13)];
-    uint32_t small[]; /* 1 << (LEAF_BITS - small_shift) */
-};
-
-struct table {
-    struct leaf *leaves[1u << TABLE_BITS];
-};
-
-static struct table *root[1u << ROOT_BITS];
-static uint32_t small_shift = 5;
+struct blocks_table *blocks_root[1u << ROOT_BITS];
+uint32_t blocks_small_shift = 5, blocks_small_tag = 1, blocks_small_alignment = 15;
 
 void blocks_exact(void) {
-    small_shift = 3;
+    blocks_small_shift = 3;
+    blocks_small_tag = 0;
+    blocks_small_alignment = 7;
 }
 
 /* ---- sizes from 4 GiB - 1 on ---- */
@@ -92,7 +83,7 @@ uint64_t blocks_clipped(void) {
 /* ---- leaves ---- */
 
 static size_t leaf_bytes(void) {
-    return sizeof(struct leaf) + (sizeof(uint32_t) << (LEAF_BITS - small_shift));
+    return sizeof(struct blocks_leaf) + (sizeof(uint32_t) << (LEAF_BITS - blocks_small_shift));
 }
 
 /* Publishes `fresh` in an empty place, or takes what another thread has put there. */
@@ -105,35 +96,18 @@ static void *publish(void **place, void *fresh, size_t bytes) {
     return present;
 }
 
-static struct table **table_place(uintptr_t address) {
-    return &root[(address >> (LEAF_BITS + TABLE_BITS)) & ((1u << ROOT_BITS) - 1)];
-}
-
-static struct leaf **leaf_place(struct table *table, uintptr_t address) {
-    return &table->leaves[(address >> LEAF_BITS) & ((1u << TABLE_BITS) - 1)];
-}
-
-/* A tagged pointer (aarch64) must not be taken for the address that its lower bits are. */
-static bool is_beyond(uintptr_t address) {
-    return address >> (LEAF_BITS + TABLE_BITS + ROOT_BITS) != 0;
-}
-
-static struct leaf *find_leaf(uintptr_t address) {
-    if (__builtin_expect(is_beyond(address), 0))
+static struct blocks_leaf *make_leaf(uintptr_t address) {
+    uintptr_t at = address >> (LEAF_BITS + TABLE_BITS);
+    if (at >= (uintptr_t)1 << ROOT_BITS)
         return NULL;
-    struct table *table = __atomic_load_n(table_place(address), __ATOMIC_ACQUIRE);
-    return table != NULL ? __atomic_load_n(leaf_place(table, address), __ATOMIC_ACQUIRE) : NULL;
-}
-
-static __attribute__((noinline)) struct leaf *make_leaf(uintptr_t address) {
-    if (is_beyond(address))
-        return NULL;
-    struct table *table = __atomic_load_n(table_place(address), __ATOMIC_ACQUIRE);
+    struct blocks_table **place = &blocks_root[at];
+    struct blocks_table *table = __atomic_load_n(place, __ATOMIC_ACQUIRE);
     if (table == NULL)
-        table = publish((void **)table_place(address), arena_map(sizeof *table), sizeof *table);
+        table = publish((void **)place, arena_map(sizeof *table), sizeof *table);
     if (table == NULL)
         return NULL;
-    return publish((void **)leaf_place(table, address), arena_map(leaf_bytes()), leaf_bytes());
+    struct blocks_leaf **leaf = &table->leaves[address >> LEAF_BITS & ((1u << TABLE_BITS) - 1)];
+    return publish((void **)leaf, arena_map(leaf_bytes()), leaf_bytes());
 }
 
 /* ---- entries ---- */
@@ -142,21 +116,12 @@ static uintptr_t offset_of(uintptr_t address) {
     return address & ((1u << LEAF_BITS) - 1);
 }
 
-static uint32_t *small_at(struct leaf *leaf, uintptr_t address) {
-    return &leaf->small[offset_of(address) >> small_shift];
-}
-
-static uint64_t *medium_at(struct leaf *leaf, uintptr_t address) {
+static uint64_t *medium_at(struct blocks_leaf *leaf, uintptr_t address) {
     return &leaf->medium[offset_of(address) >> 9];
 }
 
-static uint64_t *large_at(struct leaf *leaf, uintptr_t address) {
+static uint64_t *large_at(struct blocks_leaf *leaf, uintptr_t address) {
     return &leaf->large[offset_of(address) >> 13];
-}
-
-/* With exact slots the slot alone is the address. */
-static uint32_t small_tag(uintptr_t address) {
-    return small_shift == 5 ? (uint32_t)(address >> 4 & 1) : 0;
 }
 
 static uint64_t medium_tag(uintptr_t address) {
@@ -167,25 +132,21 @@ static uint64_t large_tag(uintptr_t address) {
     return address >> 3 & 0x3ff;
 }
 
-static struct block small_block(uint32_t entry) {
-    return (struct block){entry >> BLOCKS_CELL_BITS & (SMALL_LIMIT - 1), entry & CELL_MASK};
-}
-
 static struct block wide_block(uint64_t entry, uintptr_t address, bool remove) {
     uint64_t size_bytes = (uint32_t)entry;
     if (size_bytes == SIZE_CUT)
         size_bytes = huge_size(address, remove);
-    return (struct block){size_bytes, (uint32_t)(entry >> 32) & CELL_MASK};
+    return (struct block){size_bytes, (uint32_t)(entry >> 32) & BLOCKS_CELL_MASK};
 }
 
 /* ---- put ---- */
 
-static enum blocks_put put_small(struct leaf *leaf, uintptr_t address, struct block block,
+static enum blocks_put put_small(struct blocks_leaf *leaf, uintptr_t address, struct block block,
                                  struct block *old) {
-    uint32_t *entry = small_at(leaf, address), before = __atomic_load_n(entry, __ATOMIC_RELAXED);
-    uint32_t now = small_tag(address) << 31 | (uint32_t)block.size_bytes << BLOCKS_CELL_BITS | block.cell;
+    uint32_t *entry = blocks_small_at(leaf, address), before = __atomic_load_n(entry, __ATOMIC_RELAXED);
+    uint32_t now = blocks_tag(address) << 31 | (uint32_t)block.size_bytes << BLOCKS_CELL_BITS | block.cell;
     __atomic_store_n(entry, now, __ATOMIC_RELAXED);
-    *old = small_block(before);
+    *old = blocks_small(before);
     return before != 0 ? BLOCKS_REPLACED : BLOCKS_PUT;
 }
 
@@ -203,11 +164,11 @@ static enum blocks_put put_wide(uint64_t *entry, uint64_t tag, uintptr_t address
     return before != 0 ? BLOCKS_REPLACED : BLOCKS_PUT;
 }
 
-enum blocks_put blocks_put(uintptr_t address, struct block block, struct block *old) {
-    struct leaf *leaf = find_leaf(address);
-    if (__builtin_expect(leaf == NULL, 0) && (leaf = make_leaf(address)) == NULL)
+enum blocks_put blocks_put_slowly(uintptr_t address, struct block block, struct block *old) {
+    struct blocks_leaf *leaf = blocks_find_leaf(address);
+    if (leaf == NULL && (leaf = make_leaf(address)) == NULL)
         return BLOCKS_FULL;
-    if (__builtin_expect(block.size_bytes < SMALL_LIMIT, 1))
+    if (block.size_bytes < SMALL_LIMIT)
         return put_small(leaf, address, block, old);
     if (block.size_bytes < LARGE_LIMIT)
         return put_wide(medium_at(leaf, address), medium_tag(address) << 58, address, block, old);
@@ -216,7 +177,7 @@ enum blocks_put blocks_put(uintptr_t address, struct block block, struct block *
 
 /* ---- find and remove ---- */
 
-static struct block find_wide(struct leaf *leaf, uintptr_t address, bool remove) {
+static struct block find_wide(struct blocks_leaf *leaf, uintptr_t address, bool remove) {
     uint64_t *entry = medium_at(leaf, address), now = __atomic_load_n(entry, __ATOMIC_RELAXED);
     if (now == 0 || now >> 58 != medium_tag(address)) {
         entry = large_at(leaf, address);
@@ -231,19 +192,18 @@ static struct block find_wide(struct leaf *leaf, uintptr_t address, bool remove)
 }
 
 static struct block find(uintptr_t address, bool remove) {
-    struct leaf *leaf = find_leaf(address);
-    if (leaf == NULL)
+    struct blocks_leaf *leaf = blocks_find_leaf(address);
+    if (leaf == NULL || (address & blocks_small_alignment) != 0)
         return (struct block){0, 0};
-    uint32_t *entry = small_at(leaf, address), now = __atomic_load_n(entry, __ATOMIC_RELAXED);
-    bool aligned = (address & ((small_shift == 5 ? 16u : 8u) - 1)) == 0;
-    if (now == 0 || !aligned || (small_shift == 5 && now >> 31 != small_tag(address)))
-        return aligned ? find_wide(leaf, address, remove) : (struct block){0, 0};
+    uint32_t *entry = blocks_small_at(leaf, address), now = __atomic_load_n(entry, __ATOMIC_RELAXED);
+    if (now == 0 || now >> 31 != blocks_tag(address))
+        return find_wide(leaf, address, remove);
     if (remove)
         __atomic_store_n(entry, 0, __ATOMIC_RELAXED);
-    return small_block(now);
+    return blocks_small(now);
 }
 
-struct block blocks_remove(uintptr_t address) {
+struct block blocks_remove_slowly(uintptr_t address) {
     return find(address, true);
 }
 
@@ -253,10 +213,10 @@ bool blocks_known(uintptr_t address) {
 
 /* ---- all ---- */
 
-static void visit_leaf(const struct leaf *leaf, uintptr_t base, void (*visit)(struct block)) {
-    for (uint32_t i = 0; i < 1u << (LEAF_BITS - small_shift); i++)
+static void visit_leaf(const struct blocks_leaf *leaf, uintptr_t base, void (*visit)(struct block)) {
+    for (uint32_t i = 0; i < 1u << (LEAF_BITS - blocks_small_shift); i++)
         if (leaf->small[i] != 0)
-            visit(small_block(leaf->small[i]));
+            visit(blocks_small(leaf->small[i]));
     for (uintptr_t i = 0; i < 1u << (LEAF_BITS - 9); i++)
         if (leaf->medium[i] != 0)
             visit(wide_block(leaf->medium[i], base + (i << 9) + (leaf->medium[i] >> 58 << 3), false));
@@ -267,7 +227,7 @@ static void visit_leaf(const struct leaf *leaf, uintptr_t base, void (*visit)(st
 
 void blocks_each(void (*visit)(struct block block)) {
     for (uintptr_t r = 0; r < 1u << ROOT_BITS; r++)
-        for (uintptr_t t = 0; root[r] != NULL && t < 1u << TABLE_BITS; t++)
-            if (root[r]->leaves[t] != NULL)
-                visit_leaf(root[r]->leaves[t], (r << TABLE_BITS | t) << LEAF_BITS, visit);
+        for (uintptr_t t = 0; blocks_root[r] != NULL && t < 1u << TABLE_BITS; t++)
+            if (blocks_root[r]->leaves[t] != NULL)
+                visit_leaf(blocks_root[r]->leaves[t], (r << TABLE_BITS | t) << LEAF_BITS, visit);
 }

@@ -12,6 +12,7 @@
 #define HEAPTALLY_BLOCKS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Cell ids that a plane can hold are 1 to 2^22 - 1. */
@@ -32,10 +33,10 @@ enum blocks_put {
 void blocks_exact(void);
 
 /* Enters a block. On BLOCKS_REPLACED, *old is the earlier one. */
-enum blocks_put blocks_put(uintptr_t address, struct block block, struct block *old);
+static inline enum blocks_put blocks_put(uintptr_t address, struct block block, struct block *old);
 
 /* Removes a block and returns what it was; cell 0 if there is none. */
-struct block blocks_remove(uintptr_t address);
+static inline struct block blocks_remove(uintptr_t address);
 
 /* Whether a block is entered at the address. */
 bool blocks_known(uintptr_t address);
@@ -45,5 +46,81 @@ void blocks_each(void (*visit)(struct block block));
 
 /* Sizes of 4 GiB - 1 and more that had to be cut, since the side list was full. */
 uint64_t blocks_clipped(void);
+
+/* ---- inline, since it is done for every event: blocks below 512 bytes in an existing leaf ---- */
+
+#define BLOCKS_LEAF_BITS   22u
+#define BLOCKS_TABLE_BITS  13u
+#define BLOCKS_ROOT_BITS   13u
+#define BLOCKS_SMALL_LIMIT 512u
+#define BLOCKS_CELL_MASK   ((1u << BLOCKS_CELL_BITS) - 1)
+
+struct blocks_leaf {
+    uint64_t medium[1u << (BLOCKS_LEAF_BITS - 9)];
+    uint64_t large[1u << (BLOCKS_LEAF_BITS - 13)];
+    uint32_t small[]; /* 1 << (BLOCKS_LEAF_BITS - blocks_small_shift) */
+};
+
+struct blocks_table {
+    struct blocks_leaf *leaves[1u << BLOCKS_TABLE_BITS]; /* (atomic) */
+};
+
+extern struct blocks_table *blocks_root[1u << BLOCKS_ROOT_BITS]; /* (atomic) */
+/* Where small blocks are apart by 1 << shift bytes; what of an address (>> 4) tells two in one slot apart. */
+extern uint32_t blocks_small_shift, blocks_small_tag, blocks_small_alignment;
+
+enum blocks_put blocks_put_slowly(uintptr_t address, struct block block, struct block *old);
+struct block blocks_remove_slowly(uintptr_t address);
+
+static inline struct blocks_leaf *blocks_find_leaf(uintptr_t address) {
+    uintptr_t at = address >> (BLOCKS_LEAF_BITS + BLOCKS_TABLE_BITS);
+    /* A tagged pointer (aarch64) must not be taken for the address that its lower bits are. */
+    if (__builtin_expect(at >= (uintptr_t)1 << BLOCKS_ROOT_BITS, 0))
+        return NULL;
+    struct blocks_table *table = __atomic_load_n(&blocks_root[at], __ATOMIC_ACQUIRE);
+    if (__builtin_expect(table == NULL, 0))
+        return NULL;
+    at = address >> BLOCKS_LEAF_BITS & ((1u << BLOCKS_TABLE_BITS) - 1);
+    return __atomic_load_n(&table->leaves[at], __ATOMIC_ACQUIRE);
+}
+
+static inline uint32_t *blocks_small_at(struct blocks_leaf *leaf, uintptr_t address) {
+    return &leaf->small[(address & ((1u << BLOCKS_LEAF_BITS) - 1)) >> blocks_small_shift];
+}
+
+/* With exact slots the slot alone is the address. */
+static inline uint32_t blocks_tag(uintptr_t address) {
+    return (uint32_t)(address >> 4) & blocks_small_tag;
+}
+
+static inline struct block blocks_small(uint32_t entry) {
+    return (struct block){entry >> BLOCKS_CELL_BITS & (BLOCKS_SMALL_LIMIT - 1), entry & BLOCKS_CELL_MASK};
+}
+
+static inline enum blocks_put blocks_put(uintptr_t address, struct block block, struct block *old) {
+    struct blocks_leaf *leaf = blocks_find_leaf(address);
+    if (__builtin_expect(leaf != NULL && block.size_bytes < BLOCKS_SMALL_LIMIT, 1)) {
+        uint32_t *entry = blocks_small_at(leaf, address);
+        if (__builtin_expect(__atomic_load_n(entry, __ATOMIC_RELAXED) == 0, 1)) {
+            uint32_t now =
+                blocks_tag(address) << 31 | (uint32_t)block.size_bytes << BLOCKS_CELL_BITS | block.cell;
+            __atomic_store_n(entry, now, __ATOMIC_RELAXED);
+            return BLOCKS_PUT;
+        }
+    }
+    return blocks_put_slowly(address, block, old);
+}
+
+static inline struct block blocks_remove(uintptr_t address) {
+    struct blocks_leaf *leaf = blocks_find_leaf(address);
+    if (__builtin_expect(leaf != NULL && (address & blocks_small_alignment) == 0, 1)) {
+        uint32_t *entry = blocks_small_at(leaf, address), now = __atomic_load_n(entry, __ATOMIC_RELAXED);
+        if (__builtin_expect(now != 0 && now >> 31 == blocks_tag(address), 1)) {
+            __atomic_store_n(entry, 0, __ATOMIC_RELAXED);
+            return blocks_small(now);
+        }
+    }
+    return blocks_remove_slowly(address);
+}
 
 #endif

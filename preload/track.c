@@ -8,7 +8,7 @@
  * (MADV_WIPEONFORK). The child's first event finds that and gives the child an image of its own. A vfork
  * or posix_spawn child shares memory, and so its parent's image, until it execs.
  *
- * Owns:    the guard, each thread's `self`.
+ * Owns:    the guard, each thread's state.
  * Threads: any.  Signals: safe.  Heap: never. */
 #include "track.h"
 
@@ -18,40 +18,53 @@
 #include "image/modules.h"
 #include "image/snapshot.h"
 #include "image/stacks.h"
-#include "image/cells.h"
 #include "image/threads.h"
 #include "platform/options.h"
 #include "platform/sys.h"
 #include "start.h"
-#include "unwind/unwind.h"
+#include "unwind/cfi.h"
 
 #include <sys/mman.h>
 
-#define likely(x)   __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#define MUTED 0x10000u /* added to depth by track_mute */
 
-#define MUTED       0x10000u /* added to depth by track_mute */
-
-/* initial-exec by -ftls-model: a plain load off the thread pointer, never __tls_get_addr */
-static __thread struct thread *self;
-static __thread uint32_t depth;
-static __thread uintptr_t entered_at; /* about where the stack was when depth became 1 */
+/* initial-exec by -ftls-model: plain loads off the thread pointer, never __tls_get_addr */
+static __thread struct {
+    struct thread *self;
+    uint32_t depth;
+    uintptr_t entered_at; /* about where the stack was when depth became 1 */
+} here;
 
 enum page_word { WIPED = 0, OWN_IMAGE = 1, ADOPTING = 2 };
 
-static uint32_t *fork_page; /* (atomic) word; null: not started */
-static uint32_t stopped;    /* (atomic) */
+/* A page of its own: the largest of any machine. In .bss beyond the file, so anonymous memory. */
+#if defined(__aarch64__)
+#define PAGE_BYTES 65536
+#else
+#define PAGE_BYTES 4096
+#endif
+
+static union {
+    uint32_t word; /* (atomic) enum page_word; 0 also before the start */
+    char page[PAGE_BYTES];
+} fork_page __attribute__((aligned(PAGE_BYTES)));
+
+static uint32_t started; /* (atomic) */
+static uint32_t stopped; /* (atomic) */
 
 /* ---- being in the right process ---- */
 
 void track_begin(void) {
-    if (fork_page != NULL || !start_once())
+    if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) != 0 || !start_once())
         return;
-    uint32_t *page = sys_map(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-    if (page == NULL || sys_advise(page, 4096, MADV_WIPEONFORK) != 0)
+    if (sys_advise(&fork_page, sizeof fork_page, MADV_WIPEONFORK) != 0)
         return;
-    *page = OWN_IMAGE;
-    __atomic_store_n(&fork_page, page, __ATOMIC_RELEASE); /* partner: track_ready's acquire */
+    __atomic_store_n(&fork_page.word, OWN_IMAGE, __ATOMIC_RELEASE); /* partner: is_own's acquire */
+    __atomic_store_n(&started, 1, __ATOMIC_RELEASE); /* partner: the acquire above, in track_ready */
+}
+
+static inline bool is_own(void) {
+    return likely(__atomic_load_n(&fork_page.word, __ATOMIC_ACQUIRE) == OWN_IMAGE);
 }
 
 static void inherit_block(struct block block) {
@@ -64,7 +77,7 @@ static bool adopt(void) {
         __atomic_store_n(&stopped, 1, __ATOMIC_RELAXED);
         return false;
     }
-    threads_after_fork(self);
+    threads_after_fork(here.self);
     counters_reset();
     blocks_each(inherit_block);
     counters_settle();
@@ -74,28 +87,28 @@ static bool adopt(void) {
 }
 
 /* The slow part of track_ready: after a fork. */
-static __attribute__((noinline)) bool become_own(uint32_t *page) {
+static __attribute__((noinline)) bool become_own(void) {
     uint32_t wiped = WIPED;
-    if (!__atomic_compare_exchange_n(page, &wiped, ADOPTING, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) == 0 || __atomic_load_n(&stopped, __ATOMIC_RELAXED) != 0)
+        return false;
+    if (!__atomic_compare_exchange_n(&fork_page.word, &wiped, ADOPTING, false, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_RELAXED))
         return wiped == OWN_IMAGE; /* ADOPTING: a handler on top of adopt, or a raw clone; let it pass */
-    uint32_t before = depth;
+    uint32_t before = here.depth;
     if (before == 0)
-        entered_at = (uintptr_t)__builtin_frame_address(0);
-    depth = before + 1;
+        here.entered_at = (uintptr_t)__builtin_frame_address(0);
+    here.depth = before + 1;
     bool own = adopt();
-    depth = before;
+    here.depth = before;
     /* Without an image of its own the page stays as it is: OWN_IMAGE would let a thread that has already read
      * `stopped` write to the parent's. */
     if (own)
-        __atomic_store_n(page, OWN_IMAGE, __ATOMIC_RELEASE);
+        __atomic_store_n(&fork_page.word, OWN_IMAGE, __ATOMIC_RELEASE);
     return own;
 }
 
 bool track_ready(void) {
-    uint32_t *page = __atomic_load_n(&fork_page, __ATOMIC_ACQUIRE);
-    if (unlikely(page == NULL) || unlikely(__atomic_load_n(&stopped, __ATOMIC_RELAXED) != 0))
-        return false;
-    return likely(__atomic_load_n(page, __ATOMIC_RELAXED) == OWN_IMAGE) || become_own(page);
+    return is_own() || become_own();
 }
 
 /* ---- the guard ---- */
@@ -117,23 +130,31 @@ static void count_deferred(struct thread *thread) {
 }
 
 /* Signal fences: the only other party is a handler on this very thread. */
-static void leave(void) {
+static inline void open_guard(uintptr_t frame) {
+    here.entered_at = frame;
+    here.depth = 1;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    depth--;
+}
+
+static inline void close_guard(void) {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    while (unlikely(self != NULL && __atomic_load_n(&self->deferred_count, __ATOMIC_RELAXED) != 0) &&
-           depth == 0) {
-        depth++;
+    here.depth = 0;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static __attribute__((noinline)) void drain(struct thread *thread) {
+    while (__atomic_load_n(&thread->deferred_count, __ATOMIC_RELAXED) != 0) {
+        here.depth = 1;
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
-        count_deferred(self);
-        __atomic_signal_fence(__ATOMIC_SEQ_CST);
-        depth--;
+        count_deferred(thread);
+        close_guard();
     }
 }
 
-/* This thread's state, or null: then the event is lost, and counted so by the caller. */
-static __attribute__((noinline)) struct thread *first_event(void) {
-    return self = threads_claim();
+static inline void leave(struct thread *thread) {
+    close_guard();
+    if (unlikely(thread != NULL && __atomic_load_n(&thread->deferred_count, __ATOMIC_RELAXED) != 0))
+        drain(thread);
 }
 
 #define FRAME_SLACK                                                                                          \
@@ -141,35 +162,39 @@ static __attribute__((noinline)) struct thread *first_event(void) {
 
 /* Whether the call that closed the guard is gone, since a handler on top of it has jumped out (siglongjmp).
  * Stacks grow down: what is on top of it lies below it. On an alternate stack, addresses say nothing. */
-static __attribute__((noinline)) bool abandoned(uintptr_t frame) {
-    return depth < MUTED && frame + FRAME_SLACK >= entered_at && !sys_on_signal_stack();
+static bool abandoned(uintptr_t frame) {
+    return here.depth < MUTED && frame + FRAME_SLACK >= here.entered_at && !sys_on_signal_stack();
 }
 
-/* Enters the tracer. False: do not trace. True: *thread is this thread's state or null, *nested says that
- * the thread was inside already; leave() must follow unless nested. */
-static bool enter(struct thread **thread, bool *nested) {
-    uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
-    if (unlikely(depth != 0) && !abandoned(frame)) {
+/* Enters the tracer, whatever the circumstances. False: do not trace. True: *thread is this thread's state or
+ * null, *nested says that the thread was inside already; leave() must follow unless nested. */
+static __attribute__((noinline)) bool enter_slowly(uintptr_t frame, struct thread **thread, bool *nested) {
+    if (here.depth != 0 && !abandoned(frame)) {
         *nested = true;
-        *thread = self;
-        return depth < MUTED && self != NULL && fork_page != NULL && *fork_page == OWN_IMAGE &&
-               __atomic_load_n(&stopped, __ATOMIC_RELAXED) == 0;
+        *thread = here.self;
+        return here.depth < MUTED && here.self != NULL && is_own();
     }
-    if (unlikely(depth != 0) && self != NULL) { /* the jump may have come in the middle of either */
-        self->trace.count = self->trace.depth = 0;
-        unwind_reset(&self->stack);
-    }
+    if (here.depth != 0 && here.self != NULL) /* the jump may have come in the middle of a walk */
+        unwind_reset(&here.self->stack);
     *nested = false;
-    entered_at = frame;
-    depth = 1;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    if (unlikely(fork_page == NULL))
-        track_begin();
-    if (unlikely(!track_ready())) {
-        depth = 0;
+    open_guard(frame);
+    track_begin();
+    if (!track_ready()) {
+        here.depth = 0;
         return false;
     }
-    *thread = likely(self != NULL) ? self : first_event();
+    if (here.self == NULL)
+        here.self = threads_claim();
+    *thread = here.self; /* null: then the event is lost, and counted so by the caller */
+    return true;
+}
+
+/* Enters the tracer: true where nothing is out of the ordinary, which is nearly always. */
+static inline bool enter(struct thread **thread) {
+    *thread = here.self;
+    if (unlikely(*thread == NULL) || unlikely(here.depth != 0) || unlikely(!is_own()))
+        return false;
+    open_guard((uintptr_t)__builtin_frame_address(0));
     return true;
 }
 
@@ -183,34 +208,27 @@ static void defer(struct thread *thread, uint32_t cell, uint64_t size_bytes, boo
 
 /* ---- allocation ---- */
 
-/* Whether code of a range that was once unmapped is on the stack: then what the unwinder remembers may be
- * of the library that was there before. */
-static bool on_reused_code(const struct call_stack *stack) {
-    if (likely(modules_reused_high == 0))
-        return false;
-    for (uint32_t i = 0; i < stack->count; i++)
-        if (modules_salt(stack->pcs[i]) != 0)
-            return true;
-    return false;
+/* The cell of the caller's stack: walked. */
+static __attribute__((noinline)) uint32_t walked_cell(struct thread *thread, const struct caller *caller) {
+    struct call_stack *stack = &thread->stack;
+    unwind_walk(stack, caller);
+    if (stack->known != 0)
+        return stack->known;
+    uint32_t cell = cells_find(thread, stacks_intern(stack));
+    if (unlikely(cell == thread->overflow_cell)) /* not remembered, so that each is counted */
+        image_lose(HT_LOSS_OVERFLOW_ALLOCATIONS, 1);
+    else
+        unwind_remember(stack, cell);
+    return cell;
 }
 
-static uint32_t current_stack(struct thread *thread, const struct caller *caller) {
-    struct call_stack *stack = &thread->stack;
-    unwind_walk(stack, caller, false);
-    if (likely(stack->known != 0))
-        return stack->known;
-    uint32_t shared = stack->shared;
-    if (unlikely(on_reused_code(stack))) {
-        unwind_walk(stack, caller, true);
-        shared = stack->shared < shared ? stack->shared : shared;
-    }
-    trace_set(&thread->trace, stack->pcs, stack->count, shared);
-    uint32_t id = stacks_intern(&thread->trace);
-    if (unlikely(stack->count > options.nframe)) /* not remembered, so that each is counted */
-        image_slots[thread->slot].truncated++;
-    else if (likely(id != HT_STACK_OVERFLOW))
-        unwind_remember(stack, id);
-    return id;
+static inline uint32_t current_cell(struct thread *thread, const struct caller *caller) {
+#if defined(__x86_64__)
+    uint32_t cell = cfi_recall(&thread->stack, caller->pc, caller_sp(caller), caller->bp);
+    if (likely(cell != 0))
+        return cell;
+#endif
+    return walked_cell(thread, caller);
 }
 
 /* A block was entered at an address that has one. Either that one was freed behind our back, or it is this
@@ -235,16 +253,23 @@ static void lose_block(uint64_t size_bytes) {
     image_lose(HT_LOSS_UNTRACKED_BYTES, size_bytes);
 }
 
+/* What blocks_put says but BLOCKS_PUT; false: do not count the block. */
+static __attribute__((noinline)) bool settle_put(enum blocks_put put, struct thread *thread,
+                                                 uintptr_t address, uint64_t size_bytes, struct block old,
+                                                 bool nested) {
+    if (put == BLOCKS_REPLACED)
+        return replaced(thread, address, old, nested);
+    lose_block(size_bytes);
+    return false;
+}
+
 /* Enters the block; false: do not count it. */
-static bool enter_block(struct thread *thread, uintptr_t address, struct block block, bool nested) {
+static inline bool enter_block(struct thread *thread, uintptr_t address, struct block block, bool nested) {
     struct block old = {0, 0};
     enum blocks_put put = blocks_put(address, block, &old);
-    if (unlikely(put == BLOCKS_FULL))
-        lose_block(block.size_bytes);
     if (unlikely(block.size_bytes >= UINT32_MAX))
         __atomic_store_n(&image_header->losses[HT_LOSS_CLIPPED_SIZES], blocks_clipped(), __ATOMIC_RELAXED);
-    bool count =
-        likely(put == BLOCKS_PUT) || (put == BLOCKS_REPLACED && replaced(thread, address, old, nested));
+    bool count = likely(put == BLOCKS_PUT) || settle_put(put, thread, address, block.size_bytes, old, nested);
     thread->last_block = address;
     return count;
 }
@@ -255,43 +280,47 @@ static void allocated_nested(struct thread *thread, uintptr_t address, uint64_t 
         defer(thread, block.cell, size_bytes, false);
 }
 
-static void allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes,
-                      const struct caller *caller) {
-    struct block block = {size_bytes, cells_find(thread, current_stack(thread, caller))};
-    if (unlikely(block.cell == thread->overflow_cell)) /* no room for the stack, or none for its cell */
-        image_lose(HT_LOSS_OVERFLOW_ALLOCATIONS, 1);
-    if (enter_block(thread, address, block, false))
+static inline void allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes,
+                             const struct caller *caller) {
+    struct block block = {size_bytes, current_cell(thread, caller)};
+    if (likely(enter_block(thread, address, block, false)))
         counters_allocated(thread, block.cell, size_bytes);
 }
 
-static void track(void *block, size_t size_bytes, bool once, const struct caller *caller) {
+static __attribute__((noinline)) void allocated_slowly(void *block, size_t size_bytes,
+                                                       const struct caller *caller) {
     struct thread *thread;
     bool nested;
-    if (!enter(&thread, &nested))
+    if (!enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return;
-    if (once && blocks_known((uintptr_t)block))
-        ;
-    else if (unlikely(thread == NULL))
+    if (thread == NULL)
         lose_block(size_bytes);
-    else if (unlikely(nested))
+    else if (nested)
         allocated_nested(thread, (uintptr_t)block, size_bytes);
     else
         allocated(thread, (uintptr_t)block, size_bytes, caller);
     if (!nested)
-        leave();
+        leave(thread);
 }
 
 void track_allocated(void *block, size_t size_bytes, const struct caller *caller) {
-    track(block, size_bytes, false, caller);
+    struct thread *thread;
+    if (unlikely(!enter(&thread))) {
+        allocated_slowly(block, size_bytes, caller);
+        return;
+    }
+    allocated(thread, (uintptr_t)block, size_bytes, caller);
+    leave(thread);
 }
 
 void track_allocated_once(void *block, size_t size_bytes, const struct caller *caller) {
-    track(block, size_bytes, true, caller);
+    if (!track_ready() || !blocks_known((uintptr_t)block))
+        track_allocated(block, size_bytes, caller);
 }
 
 /* ---- free ---- */
 
-static void count_free(struct thread *thread, bool nested, struct block old) {
+static inline void count_free(struct thread *thread, bool nested, struct block old) {
     if (unlikely(old.cell == 0))
         __atomic_fetch_add(&image_slots[thread->slot].unmatched_frees, 1, __ATOMIC_RELAXED);
     else if (unlikely(nested))
@@ -300,85 +329,103 @@ static void count_free(struct thread *thread, bool nested, struct block old) {
         counters_freed(thread, old.cell, old.size_bytes);
 }
 
-void track_freed(void *block) {
+/* As track_forgotten, and takes the block out of the table first if *block. */
+static __attribute__((noinline)) void freed_slowly(void *block, struct block old) {
     struct thread *thread;
     bool nested;
-    if (!enter(&thread, &nested))
+    if (!enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return;
-    struct block old = blocks_remove((uintptr_t)block);
-    if (likely(thread != NULL)) {
+    if (block != NULL)
+        old = blocks_remove((uintptr_t)block);
+    if (thread != NULL) {
         thread->last_block = 0;
         count_free(thread, nested, old);
     } else if (old.cell != 0) {
         image_lose(HT_LOSS_FREES, 1);
     }
     if (!nested)
-        leave();
+        leave(thread);
+}
+
+void track_freed(void *block) {
+    struct thread *thread;
+    if (unlikely(!enter(&thread))) {
+        freed_slowly(block, (struct block){0, 0});
+        return;
+    }
+    struct block old = blocks_remove((uintptr_t)block);
+    thread->last_block = 0;
+    count_free(thread, false, old);
+    leave(thread);
 }
 
 struct block track_forget(void *block) {
     struct thread *thread;
-    bool nested;
-    if (!enter(&thread, &nested))
+    bool nested = false;
+    if (unlikely(!enter(&thread)) && !enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return (struct block){0, 0};
     struct block old = blocks_remove((uintptr_t)block);
     if (thread != NULL)
         thread->last_block = 0;
     if (!nested)
-        leave();
+        leave(thread);
     return old;
 }
 
 void track_forgotten(struct block old) {
     struct thread *thread;
-    bool nested;
-    if (!enter(&thread, &nested))
+    if (unlikely(!enter(&thread))) {
+        freed_slowly(NULL, old);
         return;
-    if (thread != NULL)
-        count_free(thread, nested, old);
-    else if (old.cell != 0)
-        image_lose(HT_LOSS_FREES, 1);
-    if (!nested)
-        leave();
+    }
+    count_free(thread, false, old);
+    leave(thread);
 }
 
 /* ---- realloc ---- */
 
 void track_reallocated(struct block old, void *block, size_t size_bytes, const struct caller *caller) {
-    track_forgotten(old);
-    track_allocated(block, size_bytes, caller);
+    struct thread *thread;
+    if (unlikely(!enter(&thread))) {
+        freed_slowly(NULL, old);
+        allocated_slowly(block, size_bytes, caller);
+        return;
+    }
+    count_free(thread, false, old);
+    allocated(thread, (uintptr_t)block, size_bytes, caller);
+    leave(thread);
 }
 
 void track_restore(struct block old, void *block) {
     struct thread *thread;
     struct block none;
     bool nested;
-    if (old.cell == 0 || !enter(&thread, &nested))
+    if (old.cell == 0 || !enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return;
     blocks_put((uintptr_t)block, old, &none);
     if (!nested)
-        leave();
+        leave(thread);
 }
 
 /* ---- the rest ---- */
 
 void track_mute(void) {
-    depth += MUTED;
+    here.depth += MUTED;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 void track_unmute(void) {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    depth -= MUTED;
+    here.depth -= MUTED;
 }
 
 void track_code_unmapped(void) {
     struct thread *thread;
     bool nested;
-    if (!enter(&thread, &nested))
+    if (!enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return;
     modules_sweep();
     unwind_forget();
     if (!nested)
-        leave();
+        leave(thread);
 }

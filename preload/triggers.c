@@ -5,10 +5,10 @@
 
 #include "image/image.h"
 #include "image/snapshot.h"
-#include "image/trace.h"
 #include "platform/options.h"
 #include "platform/sys.h"
 #include "track.h"
+#include "unwind/call_stack.h"
 
 #include <signal.h>
 #include <stddef.h>
@@ -29,5 +29,5 @@ void triggers_install_signal(void) {
     if (sigaction(options.signal, &ours, NULL) != 0)
         return;
     image_header->signal = (uint64_t)options.signal;
-    sys_signal_restorer(options.signal, &trace_signal_return);
+    sys_signal_restorer(options.signal, &call_stack_signal_return);
 }

@@ -18,7 +18,7 @@
 #define EXPORT __attribute__((visibility("default")))
 
 /* In each hook itself, since it is its caller that matters. */
-#define COUNTED(block, size_bytes) counted((block), (size_bytes), &CALLER_HERE)
+#define COUNTED(block, size_bytes) counted((block), (size_bytes), CALLER_HERE)
 
 static inline void *counted(void *block, size_t size_bytes, const struct caller *caller) {
     if (__builtin_expect(block != NULL, 1))
@@ -113,12 +113,12 @@ static void *settle(struct block old, void *before, void *after, size_t size_byt
 EXPORT void *realloc(void *block, size_t size_bytes) {
     const struct real *table = real();
     if (__builtin_expect(table == NULL || real_is_bootstrap(block), 0))
-        return block != NULL ? realloc_bootstrap(table, block, size_bytes, &CALLER_HERE)
+        return block != NULL ? realloc_bootstrap(table, block, size_bytes, CALLER_HERE)
                              : bootstrapped(size_bytes);
     if (block == NULL)
         return COUNTED(table->realloc(NULL, size_bytes), size_bytes);
     struct block old = track_forget(block);
-    return settle(old, block, table->realloc(block, size_bytes), size_bytes, &CALLER_HERE);
+    return settle(old, block, table->realloc(block, size_bytes), size_bytes, CALLER_HERE);
 }
 
 /* glibc's reallocarray calls realloc, which is interposed: so does this one, and counts once. */

@@ -72,7 +72,7 @@ static void *traced(void *block, size_t size_bytes, const struct caller *caller)
         void *(*function)parameters = (void *(*)parameters)self.function;                                    \
         if (__builtin_expect(self.traced == 0, 1))                                                           \
             return function arguments;                                                                       \
-        return traced(function arguments, size_bytes, &CALLER_HERE);                                         \
+        return traced(function arguments, size_bytes, CALLER_HERE);                                          \
     }
 
 #define OPERATOR_DELETE(symbol, parameters, arguments)                                                       \

@@ -14,15 +14,17 @@
 #ifndef HEAPTALLY_COUNTERS_H
 #define HEAPTALLY_COUNTERS_H
 
-#include <stdint.h>
+#include "image.h"
+#include "thread.h"
 
-struct thread;
+#include <stdint.h>
+#include <sys/single_threaded.h>
 
 /* Counts an allocation in `cell`, one of the thread's own. */
-void counters_allocated(struct thread *self, uint32_t cell, uint64_t size_bytes);
+static inline void counters_allocated(struct thread *self, uint32_t cell, uint64_t size_bytes);
 
 /* Counts a free of a block whose allocation is counted in `cell`, whoever's that is. */
-void counters_freed(struct thread *self, uint32_t cell, uint64_t size_bytes);
+static inline void counters_freed(struct thread *self, uint32_t cell, uint64_t size_bytes);
 
 /* One more slot is in use. */
 void counters_thread_joined(void);
@@ -33,5 +35,95 @@ void counters_reset(void);
 void counters_inherit(uint32_t cell, uint64_t size_bytes);
 /* ... and the totals follow. */
 void counters_settle(void);
+
+/* ---- inline, since it is done for every event ----
+ *
+ * Memory orders: a cell has one writer and racing readers. The writer makes write_sequence odd, changes the
+ * cell, makes it even with release; a reader loads it with acquire before and, after an acquire fence, again.
+ * All other fields are relaxed: they are only trusted between two equal even sequences. */
+
+void counters_advance_peak(uint64_t live);
+void counters_grow_shared(struct thread *self, uint64_t bytes);
+void counters_shrink_shared(struct thread *self, uint64_t bytes);
+void counters_freed_elsewhere(struct thread *self, uint32_t cell, uint64_t size_bytes);
+
+static inline void counters_grow(struct thread *self, uint64_t bytes) {
+    uint64_t *live = &image_header->totals.live_bytes;
+    if (__builtin_expect(__libc_single_threaded,
+                         1)) /* false before a second thread starts: no store is lost */
+        __atomic_store_n(live, __atomic_load_n(live, __ATOMIC_RELAXED) + bytes, __ATOMIC_RELAXED);
+    else
+        counters_grow_shared(self, bytes);
+}
+
+static inline void counters_shrink(struct thread *self, uint64_t bytes) {
+    struct ht_totals *totals = &image_header->totals;
+    if (__builtin_expect(__libc_single_threaded, 1)) {
+        uint64_t before = __atomic_load_n(&totals->live_bytes, __ATOMIC_RELAXED);
+        if (__builtin_expect(before > __atomic_load_n(&totals->peak_bytes, __ATOMIC_RELAXED), 0) &&
+            bytes != 0)
+            counters_advance_peak(before); /* a block of 0 bytes ends no maximum */
+        __atomic_store_n(&totals->live_bytes, before - bytes, __ATOMIC_RELAXED);
+    } else {
+        counters_shrink_shared(self, bytes);
+    }
+}
+
+/* An owner that ended in the middle of an update (a cancelled thread, a fork in a handler on top of it) left
+ * an odd sequence: whoever writes next sets it right. */
+static inline void counters_open(struct ht_cell *cell) {
+    __atomic_store_n(&cell->write_sequence, (cell->write_sequence + 1) | 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE); /* partner: the reader's acquire fence */
+}
+
+static inline void counters_close(struct ht_cell *cell) {
+    __atomic_store_n(&cell->write_sequence, (cell->write_sequence | 1) + 1, __ATOMIC_RELEASE);
+}
+
+static inline void counters_bump(uint64_t *counter, uint64_t by) {
+    __atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
+}
+
+/* The cell's share of the maximum that is being counted, before its first change since. */
+static inline void counters_note_peak(struct ht_cell *cell) {
+    /* acquire: partner of the release in counters_advance_peak; cells change only after it */
+    uint32_t sequence = (uint32_t)__atomic_load_n(&image_header->totals.peak_sequence, __ATOMIC_ACQUIRE);
+    if (__builtin_expect(cell->peak_sequence == sequence, 1))
+        return;
+    int64_t bytes = (int64_t)(cell->allocated_bytes - cell->freed_bytes);
+    int64_t blocks = (int64_t)(cell->allocations - cell->frees);
+    __atomic_store_n(&cell->peak_bytes, bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&cell->peak_blocks, blocks, __ATOMIC_RELAXED);
+    __atomic_store_n(&cell->peak_sequence, sequence, __ATOMIC_RELAXED);
+}
+
+static inline void counters_allocated(struct thread *self, uint32_t id, uint64_t size_bytes) {
+    struct ht_cell *cell = &image_cells[id];
+    counters_grow(self, size_bytes);
+    counters_open(cell);
+    counters_note_peak(cell);
+    counters_bump(&cell->allocations, 1);
+    counters_bump(&cell->allocated_bytes, size_bytes);
+    counters_close(cell);
+}
+
+static inline void counters_free_in(struct ht_cell *cell, uint64_t size_bytes) {
+    counters_open(cell);
+    counters_note_peak(cell);
+    counters_bump(&cell->frees, 1);
+    counters_bump(&cell->freed_bytes, size_bytes);
+    counters_close(cell);
+}
+
+static inline __attribute__((always_inline)) void counters_freed(struct thread *self, uint32_t id,
+                                                                 uint64_t size_bytes) {
+    struct ht_cell *cell = &image_cells[id];
+    if (__builtin_expect(cell->slot != self->slot, 0)) {
+        counters_freed_elsewhere(self, id, size_bytes);
+        return;
+    }
+    counters_shrink(self, size_bytes);
+    counters_free_in(cell, size_bytes);
+}
 
 #endif

@@ -10,6 +10,7 @@
 #include "../platform/options.h"
 #include "../platform/sys.h"
 #include "../platform/text.h"
+#include "../unwind/stack_hash.h"
 #include "dead_images.h"
 #include "process.h"
 
@@ -296,20 +297,20 @@ static bool create_with(struct ht_header *draft, uint64_t budget, bool file) {
     return done;
 }
 
-static bool hash_key(struct ht_header *draft) {
+static void draw_hash_key(struct ht_header *draft) {
     if (sys_random(draft->hash_key, sizeof draft->hash_key) != 0) {
         draft->hash_key[0] = draft->created_realtime_ns * 0x9E3779B97F4A7C15u;
         draft->hash_key[1] = draft->created_monotonic_ns * 0xD6E8FEB86659FD93u + draft->pid;
     }
-    draft->hash_key[1] &= UINT64_MAX >> 2; /* below 2^126, as field_multiply_add needs it */
-    return true;
+    draft->hash_key[0] &= STACK_HASH_POINT;
+    draft->hash_key[1] &= STACK_HASH_POINT;
 }
 
 bool image_create(void) {
     static struct ht_header draft;
     memset(&draft, 0, sizeof draft);
     fill_header(&draft);
-    hash_key(&draft);
+    draw_hash_key(&draft);
     for (int file = 1; file >= 0; file--)
         for (uint64_t budget = affordable_budget(); budget >= MEMORY_SMALLEST; budget /= 4)
             if (create_with(&draft, budget, file != 0)) {

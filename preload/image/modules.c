@@ -1,5 +1,5 @@
 /* modules.c - see modules.h.
- * Owns:    MODULES, STRINGS, the unmapped ranges.
+ * Owns:    MODULES, STRINGS.
  * Threads: any, lock-free.  Signals: safe.  Heap: never. */
 #define _GNU_SOURCE
 #include "modules.h"
@@ -7,6 +7,7 @@
 #include "../platform/options.h"
 #include "../platform/sys.h"
 #include "../platform/text.h"
+#include "../unwind/reused_code.h"
 #include "image.h"
 
 #include <dlfcn.h>
@@ -15,20 +16,6 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <time.h>
-
-/* An unmapped range. Appended, then only its count grows. */
-struct range {
-    uintptr_t start, end;
-    uint32_t times;
-};
-
-#define RANGES_MAX 1024
-
-uint32_t modules_generation;
-uintptr_t modules_reused_low = UINTPTR_MAX, modules_reused_high;
-
-static struct range ranges[RANGES_MAX];
-static uint32_t range_count;
 
 /* ---- reading an ELF object in memory ---- */
 
@@ -195,50 +182,6 @@ void modules_record_all(void) {
 
 /* ---- unmapped ranges ---- */
 
-static void widen_hull(uintptr_t start, uintptr_t end) {
-    uintptr_t low = __atomic_load_n(&modules_reused_low, __ATOMIC_RELAXED);
-    while (start < low && !__atomic_compare_exchange_n(&modules_reused_low, &low, start, false,
-                                                       __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-        ;
-    uintptr_t high = __atomic_load_n(&modules_reused_high, __ATOMIC_RELAXED);
-    while (end > high && !__atomic_compare_exchange_n(&modules_reused_high, &high, end, false,
-                                                      __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-        ;
-}
-
-static uint32_t known_ranges(void) {
-    uint32_t count = __atomic_load_n(&range_count, __ATOMIC_ACQUIRE);
-    return count < RANGES_MAX ? count : RANGES_MAX;
-}
-
-static void count_unmapping(uintptr_t start, uintptr_t end) {
-    for (uint32_t i = 0; i < known_ranges(); i++)
-        if (ranges[i].start == start && ranges[i].end == end) {
-            __atomic_fetch_add(&ranges[i].times, 1, __ATOMIC_RELEASE);
-            return;
-        }
-    uint32_t i = __atomic_fetch_add(&range_count, 1, __ATOMIC_ACQ_REL);
-    if (i >= RANGES_MAX) {
-        __atomic_fetch_sub(&range_count, 1, __ATOMIC_RELAXED);
-        image_lose(HT_LOSS_MODULES, 1);
-        return;
-    }
-    ranges[i].start = start;
-    ranges[i].end = end;
-    __atomic_store_n(&ranges[i].times, 1, __ATOMIC_RELEASE); /* partner: modules_salt_within */
-    widen_hull(start, end);
-}
-
-uint32_t modules_salt_within(uintptr_t pc) {
-    uint32_t salt = 0;
-    for (uint32_t i = 0; i < known_ranges(); i++) {
-        uint32_t times = __atomic_load_n(&ranges[i].times, __ATOMIC_ACQUIRE);
-        if (times != 0 && pc >= ranges[i].start && pc < ranges[i].end)
-            salt += times;
-    }
-    return salt;
-}
-
 /* Still there: the loader has an object with these bounds and, if it had one, this build-id. */
 static bool still_mapped(const struct ht_module *module) {
     struct dl_find_object found;
@@ -254,7 +197,6 @@ static bool still_mapped(const struct ht_module *module) {
 }
 
 void modules_sweep(void) {
-    bool gone = false;
     for (uint32_t i = 1; i < module_bound(); i++) {
         struct ht_module *module = &image_modules[i];
         uint64_t mapped = 0;
@@ -262,9 +204,7 @@ void modules_sweep(void) {
             continue;
         if (__atomic_compare_exchange_n(&module->unmapped_ns, &mapped, now_ns(), false, __ATOMIC_RELAXED,
                                         __ATOMIC_RELAXED))
-            count_unmapping(module->start, module->end);
-        gone = true;
+            if (!reused_code_add(module->start, module->end))
+                image_lose(HT_LOSS_MODULES, 1);
     }
-    if (gone)
-        __atomic_fetch_add(&modules_generation, 1, __ATOMIC_RELEASE); /* partner: trace_begin's acquire */
 }

@@ -6,7 +6,8 @@
 #include "image.h"
 #include "index.h"
 #include "modules.h"
-#include "trace.h"
+
+#include "../unwind/call_stack.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -42,8 +43,8 @@ static uint32_t record(const struct key *key) {
     record->salt = key->salt;
     record->module = modules_find((uintptr_t)key->pc);
     /* Only the first stack with a handler on it is recorded without the flag. */
-    if (trace_signal_return == 0 && record->module != 0 && returns_from_signal(key->pc))
-        trace_signal_return = (uintptr_t)key->pc;
+    if (call_stack_signal_return == 0 && record->module != 0 && returns_from_signal(key->pc))
+        call_stack_signal_return = (uintptr_t)key->pc;
     return (uint32_t)id;
 }
 

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-/* The id of a run-time address; salt as modules_salt says. 0 when the table is full. */
+/* The id of a run-time address; salt as reused_code_salt says. 0 when the table is full. */
 uint32_t pcs_intern(uint64_t pc, uint32_t salt);
 
 #endif

@@ -1,4 +1,4 @@
-/* stacks.h - interns call stacks: a trace -> a stable id.
+/* stacks.h - interns call stacks -> a stable id.
  *
  * Owns:    the STACKS and FRAMES regions.
  * Holds:   one id is one stack: ids are looked up by a 127-bit hash, and two different stacks among 10^7
@@ -10,14 +10,14 @@
 
 #include <stdint.h>
 
-struct trace;
+struct call_stack;
 
 /* Sets up the stacks that stand for a reason (HT_STACK_OVERFLOW, HT_STACK_UNATTRIBUTED). Call once for a
  * new image. */
 void stacks_begin(void);
 
-/* The id of the trace's stack, HT_STACK_OVERFLOW when the tables are full. Notes the id as the owner of
- * those of the trace's frames that had none. */
-uint32_t stacks_intern(struct trace *trace);
+/* The id of a stack (of its window, see call_stack.h), HT_STACK_OVERFLOW when the tables are full. Notes the
+ * id as the owner of those of its frames that had none. */
+uint32_t stacks_intern(struct call_stack *stack);
 
 #endif

@@ -7,7 +7,6 @@
 #include <stdint.h>
 
 #include "../unwind/unwind.h"
-#include "trace.h"
 
 /* An event that interrupted the tracer, to be counted once it is done. */
 struct deferred {
@@ -27,7 +26,6 @@ struct thread {
     uintptr_t last_block; /* entered last by this thread */
     uint32_t **cells;     /* stack id -> cell id, in chunks made on first use */
     struct call_stack stack;
-    struct trace trace;
 };
 
 #endif

@@ -27,6 +27,7 @@ static uint32_t slot_bound(void) {
 /* The private state of a slot that has none yet. Null: no memory. The cells come first: once the image is
  * full every new thread fails there, and must not use up address space each time. */
 static struct thread *new_state(uint32_t slot) {
+    struct stack_hash point = {image_header->hash_key[0], image_header->hash_key[1]};
     struct thread *self = arena_take(sizeof *self);
     if (self == NULL)
         return NULL;
@@ -35,7 +36,7 @@ static struct thread *new_state(uint32_t slot) {
     self->unattributed_cell = cells_new(self, HT_STACK_UNATTRIBUTED);
     if (self->overflow_cell == 0 || self->unattributed_cell == 0)
         return NULL;
-    if (!cells_open(self) || !unwind_open(&self->stack) || !trace_open(&self->trace, options.nframe))
+    if (!cells_open(self) || !call_stack_open(&self->stack, options.nframe, point))
         return NULL;
     return self;
 }

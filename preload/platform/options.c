@@ -141,7 +141,8 @@ static bool parse_unwinder(const char *value) {
         [UNWINDER_DEFAULT] = "cfi",
 #endif
         [UNWINDER_LIBUNWIND] = "libunwind",
-        [UNWINDER_GCC] = "gcc"
+        [UNWINDER_GCC] = "gcc",
+        [UNWINDER_FRAME_POINTER] = "fp",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (names[i] != NULL && text_equal(value, names[i])) {
@@ -167,7 +168,7 @@ static const struct {
     {"HEAPTALLY_FOLLOW", parse_follow, "0 or 1"},
     {"HEAPTALLY_MEMORY", parse_memory,
      "a number of bytes from 1M to 64G, with or without a suffix K, M or G"},
-    {"HEAPTALLY_UNWINDER", parse_unwinder, "cfi (on x86-64), libunwind or gcc"},
+    {"HEAPTALLY_UNWINDER", parse_unwinder, "cfi (on x86-64), libunwind, fp or gcc"},
     {"HEAPTALLY_SESSION", parse_session, "a whole number (heaptally run sets it)"},
 };
 

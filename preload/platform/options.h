@@ -9,7 +9,7 @@
  * | HEAPTALLY_OVERWRITE | 1: replace existing files                         | 0                            |
  * | HEAPTALLY_FOLLOW    | 0: trace neither forked nor exec'ed children      | 1                            |
  * | HEAPTALLY_MEMORY    | bytes of tables, suffix K, M or G; at least 1M    | 256M                         |
- * | HEAPTALLY_UNWINDER  | cfi (x86-64), libunwind or gcc                    | cfi, or libunwind            |
+ * | HEAPTALLY_UNWINDER  | cfi (x86-64), libunwind, fp or gcc                | cfi, or libunwind            |
  * | HEAPTALLY_SESSION   | number that `heaptally run` gives to its run      | 0                            |
  *
  * Threads: call once, before there are others.  Signals: no.  Heap: never. */
@@ -21,7 +21,7 @@
 
 #include "heaptally_format.h"
 
-enum unwinder_choice { UNWINDER_DEFAULT, UNWINDER_LIBUNWIND, UNWINDER_GCC };
+enum unwinder_choice { UNWINDER_DEFAULT, UNWINDER_LIBUNWIND, UNWINDER_GCC, UNWINDER_FRAME_POINTER };
 
 struct options {
     char directory[HT_PATH_BYTES];

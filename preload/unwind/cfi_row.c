@@ -14,7 +14,7 @@
 enum { REGISTER_BP = 6, REGISTER_SP = 7, REGISTER_RA = 16 };
 
 static const struct cfi_row other_row = {.kind = CFI_OTHER};
-static const struct cfi_row guess_row = {CFI_GUESS, CFI_BP_CFA, -16, 16};
+static const struct cfi_row guess_row = {CFI_GUESS, CFI_BP_CFA | CFI_BP_USED, -16, 16};
 
 /* ---- reading ---- */
 
@@ -402,6 +402,10 @@ static struct cfi_row row_of(const struct state *state) {
              : state->bp.rule == RULE_FRAME ? CFI_BP_FRAME
                                             : CFI_BP_KEPT;
     row.bp_offset = (int16_t)state->bp.offset;
+    if (row.kind != CFI_FROM_SP || row.bp == CFI_BP_FRAME)
+        row.bp |= CFI_BP_USED;
+    else if (row.bp == CFI_BP_KEPT)
+        row.bp |= CFI_BP_PASSED_ON;
     return row;
 }
 

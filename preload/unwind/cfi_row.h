@@ -22,14 +22,19 @@ enum cfi_kind {
 };
 
 enum cfi_bp {
-    CFI_BP_KEPT,  /* rbp is the caller's */
-    CFI_BP_CFA,   /* saved at CFA + bp_offset */
-    CFI_BP_FRAME, /* saved at rbp + bp_offset */
+    CFI_BP_KEPT = 0,  /* rbp is the caller's */
+    CFI_BP_CFA = 1,   /* saved at CFA + bp_offset */
+    CFI_BP_FRAME = 2, /* saved at rbp + bp_offset */
+    CFI_BP_PLACE = 3, /* mask of the above */
+    /* What follows from the row: whether the step, or one of older frames, uses rbp as it is in this frame.
+     */
+    CFI_BP_USED = 4,
+    CFI_BP_PASSED_ON = 8, /* if the older frame needs it */
 };
 
 struct cfi_row {
     uint8_t kind; /* enum cfi_kind */
-    uint8_t bp;   /* enum cfi_bp */
+    uint8_t bp;   /* enum cfi_bp: a place and flags */
     int16_t bp_offset;
     int32_t cfa_offset;
 };

@@ -5,8 +5,9 @@
 
 struct cfi_rows_entry cfi_rows[1u << CFI_ROWS_BITS] __attribute__((aligned(64)));
 
-struct cfi_row cfi_rows_fill(uintptr_t pc, size_t place) {
-    struct cfi_row row = cfi_row_at(pc);
+struct cfi_row cfi_rows_fill(uint64_t pc, size_t place) {
+    struct cfi_row row =
+        cfi_row_at((pc & STACK_EXACT) != 0 ? (uintptr_t)(pc & ~STACK_EXACT) : (uintptr_t)pc - 1);
     uint64_t word;
     memcpy(&word, &row, sizeof word);
     /* The empty one of the two places, else one by the address: as good as any. */

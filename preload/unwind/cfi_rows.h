@@ -1,4 +1,4 @@
-/* cfi_rows.h - a cache of rows by code address.
+/* cfi_rows.h - a cache of rows by coded PC (call_stack.h): a return address stands for the call before it.
  *
  * Two words an entry, the row and address ^ row, so that a torn pair belongs to no address: readers and
  * writers need no lock and no order.
@@ -6,6 +6,7 @@
 #ifndef HEAPTALLY_CFI_ROWS_H
 #define HEAPTALLY_CFI_ROWS_H
 
+#include "call_stack.h"
 #include "cfi_row.h"
 
 #include <stdbool.h>
@@ -15,26 +16,26 @@
 #define CFI_ROWS_BITS 15
 
 struct cfi_rows_entry {
-    uint64_t key; /* address ^ row */
+    uint64_t key; /* coded PC ^ row */
     uint64_t row;
 };
 
 extern struct cfi_rows_entry cfi_rows[1u << CFI_ROWS_BITS];
 
 /* Reads the row and enters it at `place` or beside it. */
-struct cfi_row cfi_rows_fill(uintptr_t pc, size_t place);
+struct cfi_row cfi_rows_fill(uint64_t pc, size_t place);
 
 /* Drops all rows: code was unmapped. */
 void cfi_rows_forget(void);
 
-static inline bool cfi_rows_at(size_t place, uintptr_t pc, struct cfi_row *row) {
+static inline bool cfi_rows_at(size_t place, uint64_t pc, struct cfi_row *row) {
     uint64_t word = __atomic_load_n(&cfi_rows[place].row, __ATOMIC_RELAXED);
     memcpy(row, &word, sizeof *row);
     return (__atomic_load_n(&cfi_rows[place].key, __ATOMIC_RELAXED) ^ word) == pc && word != 0;
 }
 
-/* The row of the code at pc. */
-static inline struct cfi_row cfi_rows_find(uintptr_t pc) {
+/* The row of the code at a coded PC. */
+static inline struct cfi_row cfi_rows_find(uint64_t pc) {
     size_t place = (pc * 0x9E3779B97F4A7C15u) >> (64 - CFI_ROWS_BITS);
     struct cfi_row row;
     if (__builtin_expect(cfi_rows_at(place, pc, &row), 1) || cfi_rows_at(place ^ 1, pc, &row))

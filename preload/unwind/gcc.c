@@ -22,7 +22,7 @@ static _Unwind_Reason_Code collect(struct _Unwind_Context *context, void *argume
 }
 
 static void walk(struct call_stack *stack, const struct caller *caller) {
-    struct collector to = {stack->scratch, 0, UNWIND_MAX};
+    struct collector to = {stack->scratch, 0, STACK_FRAMES_MAX};
     (void)caller; /* it starts here, and our own frames are cut off */
     _Unwind_Backtrace(collect, &to);
     unwind_adopt(stack, to.count);
@@ -39,4 +39,4 @@ static void remember_nothing(struct call_stack *stack, uint32_t value) {
 
 static void forget_nothing(void) {}
 
-const struct unwinder unwinder_gcc = {"gcc", open_always, walk, walk, remember_nothing, forget_nothing};
+const struct unwinder unwinder_gcc = {"gcc", open_always, walk, remember_nothing, forget_nothing};

@@ -58,14 +58,7 @@ static bool open_library(void) {
     return all;
 }
 
-static void walk(struct call_stack *stack, const struct caller *caller) {
-    (void)caller; /* it starts here, and our own frames are cut off */
-    int count = backtrace_((void **)stack->scratch, (int)UNWIND_MAX);
-    unwind_adopt(stack, count > 0 ? (uint32_t)count : 0);
-}
-
-static void walk_afresh(struct call_stack *stack, const struct caller *caller) {
-    (void)caller;
+void unwind_by_steps(struct call_stack *stack) {
     unw_context_t context;
     unw_cursor_t cursor;
     uint32_t count = 0;
@@ -80,8 +73,27 @@ static void walk_afresh(struct call_stack *stack, const struct caller *caller) {
             if (get_reg_(&cursor, UNW_REG_IP, &pc) != 0 || pc == 0)
                 break;
             stack->scratch[count++] = (uintptr_t)pc;
-        } while (count < UNWIND_MAX && step_(&cursor) > 0);
+        } while (count < STACK_FRAMES_MAX && step_(&cursor) > 0);
     unwind_adopt(stack, count);
+}
+
+/* Whether code of a range that was once unmapped is on the stack: then what unw_backtrace remembers may be of
+ * the library that was there before. */
+static bool on_reused_code(const struct call_stack *stack) {
+    if (!reused_code_any())
+        return false;
+    for (uint32_t i = 0; i < stack->count; i++)
+        if (stack->frames[i].salt != 0)
+            return true;
+    return false;
+}
+
+static void walk(struct call_stack *stack, const struct caller *caller) {
+    (void)caller; /* it starts here, and our own frames are cut off */
+    int count = backtrace_((void **)stack->scratch, (int)STACK_FRAMES_MAX);
+    unwind_adopt(stack, count > 0 ? (uint32_t)count : 0);
+    if (on_reused_code(stack))
+        unwind_by_steps(stack);
 }
 
 static void remember_nothing(struct call_stack *stack, uint32_t value) {
@@ -93,5 +105,4 @@ static void forget(void) {
     flush_cache_(*local_space, 0, 0);
 }
 
-const struct unwinder unwinder_libunwind = {"libunwind", open_library,     walk,
-                                            walk_afresh, remember_nothing, forget};
+const struct unwinder unwinder_libunwind = {"libunwind", open_library, walk, remember_nothing, forget};

@@ -3,7 +3,8 @@
  * Threads: any.  Signals: as the back-end.  Heap: never of its own. */
 #include "unwind.h"
 
-#include "../platform/arena.h"
+#include "cfi.h"
+
 #include "../platform/options.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@ static const struct unwinder *chosen(void) {
     switch (options.unwinder) {
     case UNWINDER_LIBUNWIND: return &unwinder_libunwind;
     case UNWINDER_GCC: return &unwinder_gcc;
+    case UNWINDER_FRAME_POINTER: return &unwinder_frame_pointer;
     case UNWINDER_DEFAULT: break;
     }
 #if defined(__x86_64__)
@@ -46,19 +48,10 @@ const char *unwind_name(void) {
     return in_use()->name;
 }
 
-bool unwind_open(struct call_stack *stack) {
-    stack->pcs = arena_map(2 * UNWIND_MAX * sizeof *stack->pcs);
-    stack->scratch = stack->pcs + UNWIND_MAX;
-    stack->count = stack->shared = 0;
-    stack->stale = false;
-    stack->known = 0;
-    stack->cfi = NULL; /* the back-end makes it when it is first used */
-    return stack->pcs != NULL;
-}
-
 void unwind_reset(struct call_stack *stack) {
-    stack->count = stack->shared = 0;
-    stack->stale = true;
+    stack->count = 0;
+    stack->known = 0;
+    cfi_reset(stack);
 }
 
 /* libunwind asks the loader, whose lock another thread of the parent may have held at the fork: in the
@@ -81,27 +74,19 @@ static inline uintptr_t return_address(uintptr_t pc) {
 }
 
 void unwind_adopt(struct call_stack *stack, uint32_t count) {
-    uint32_t own = 0, i = 0;
+    uint32_t own = 0;
     while (own < count && unwind_is_own(stack->scratch[own]))
         own++;
     while (count > own && stack->scratch[count - 1] == 0) /* some ends of stack have a return address of 0 */
         count--;
-    uint32_t kept = count - own, before = stack->count;
-    while (i < kept && i < before && stack->pcs[i] == return_address(stack->scratch[count - 1 - i]))
-        i++;
-    stack->shared = i;
-    for (; i < kept; i++)
-        stack->pcs[i] = return_address(stack->scratch[count - 1 - i]);
-    stack->count = kept;
+    for (uint32_t i = own; i < count; i++)
+        stack->scratch[i] = return_address(stack->scratch[i]);
+    call_stack_set(stack, stack->scratch + own, count - own);
 }
 
-void unwind_walk(struct call_stack *stack, const struct caller *caller, bool afresh) {
-    const struct unwinder *unwinder = in_use();
+void unwind_walk(struct call_stack *stack, const struct caller *caller) {
     int saved = errno;
-    if (afresh)
-        unwinder->walk_afresh(stack, caller);
-    else
-        unwinder->walk(stack, caller);
+    in_use()->walk(stack, caller);
     errno = saved;
 }
 

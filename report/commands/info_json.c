@@ -87,7 +87,7 @@ static void put_tables(struct json *json, const struct info *info) {
     json_put_unsigned(json, "private_bytes", tables->header.private_bytes);
     json_put_unsigned(json, "budget_bytes", tables->header.budget_bytes);
     json_close(json, '}');
-    json_put_unsigned(json, "truncated_stacks", sums.truncated);
+    json_put_unsigned(json, "truncated_stacks", tables_truncated(tables));
     json_put_unsigned(json, "unmatched_frees", sums.unmatched_frees);
     json_put_unsigned(json, "deferred_events", sums.deferred);
 }

@@ -127,7 +127,7 @@ static void put_tables(const struct info *info) {
            units_size((double)tables->header.committed_bytes, false, image),
            units_size((double)tables->header.private_bytes, false, private),
            units_size((double)tables->header.budget_bytes, false, budget));
-    put_count("truncated", sums.truncated, " allocations whose stack was deeper than what is kept");
+    put_count("truncated", tables_truncated(tables), " allocations whose stack was deeper than what is kept");
     put_count("unmatched frees", sums.unmatched_frees, " of blocks that were allocated before or unseen");
     if (sums.deferred != 0)
         put_count("deferred", sums.deferred, " events in signal handlers, counted a little later");

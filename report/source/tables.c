@@ -281,8 +281,18 @@ struct tables_slot_sums tables_sum_slots(const struct tables *self) {
         sums.threads += slots[i].threads;
         sums.unmatched_frees += slots[i].unmatched_frees;
         sums.lost_frees += slots[i].lost_frees;
-        sums.truncated += slots[i].truncated;
         sums.deferred += slots[i].deferred;
     }
     return sums;
+}
+
+uint64_t tables_truncated(const struct tables *self) {
+    const struct ht_cell *cells = tables_cells(self);
+    uint64_t truncated = 0;
+    for (uint32_t i = 0; i < self->region[HT_REGION_CELLS].count; i++) {
+        const struct ht_stack *stack = tables_stack(self, cells[i].stack);
+        if (cells[i].stack != HT_STACK_NONE && stack->depth > stack->frame_count)
+            truncated += cells[i].allocations;
+    }
+    return truncated;
 }

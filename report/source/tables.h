@@ -76,8 +76,11 @@ size_t tables_frames(const struct tables *self, uint32_t stack, uint32_t *frames
 
 /* Sums one field over all slots. */
 struct tables_slot_sums {
-    uint64_t threads, unmatched_frees, lost_frees, truncated, deferred;
+    uint64_t threads, unmatched_frees, lost_frees, deferred;
 };
 struct tables_slot_sums tables_sum_slots(const struct tables *self);
+
+/* Allocations whose stack was deeper than what is kept of it. */
+uint64_t tables_truncated(const struct tables *self);
 
 #endif

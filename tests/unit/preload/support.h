@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "unwind/stack_hash.h"
+
 /* How much of a stress to do. */
 #ifdef UNIT_LIGHT
 #define SCALED(n) ((n) / 10)
@@ -41,9 +43,8 @@ bool begin_image(void);
 /* Runs body in a forked child; how many CHECKs failed there (or -1 when it was killed by a signal). */
 int in_child(void (*body)(void));
 
-/* trace_set with a stack as a debugger prints it, and no word on what it shares with the last. */
-struct trace;
-void set_newest_first(struct trace *trace, const uintptr_t *pcs, uint32_t count);
+/* The points at which the image's stacks are hashed. */
+struct stack_hash test_point(void);
 
 /* For threads and children: prints and counts. */
 #define CHECK(condition) check_that((condition), #condition, __FILE__, __LINE__)

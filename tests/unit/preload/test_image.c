@@ -42,7 +42,7 @@ static void describes_itself_body(void) {
     CHECK(header->user_id == geteuid() && header->nframe == 128 && header->pointer_bytes == sizeof(void *));
     CHECK(header->start_ticks == process_start_ticks(header->pid) && header->start_ticks != 0);
     CHECK(header->budget_bytes == 16u << 20 && header->losses[HT_LOSS_NO_FILE] == 0);
-    CHECK(header->hash_key[0] != 0 && header->hash_key[1] >> 63 == 0);
+    CHECK(header->hash_key[0] != 0 && header->hash_key[0] >> 60 == 0 && header->hash_key[1] >> 60 == 0);
     CHECK(strstr(header->executable, "unit_preload_image") != NULL);
     CHECK(strstr(header->command_line, "unit_preload_image") != NULL && header->command_line_bytes != 0);
     uint64_t end = HT_HEADER_BYTES;
@@ -370,12 +370,18 @@ static void spares_a_child_under_limits(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(describes_itself),          cmocka_unit_test(leaves_no_descriptor),
-        cmocka_unit_test(takes_the_next_name),       cmocka_unit_test(takes_up_to_the_budget),
-        cmocka_unit_test(gives_a_record_once),       cmocka_unit_test(does_without_a_directory),
-        cmocka_unit_test(makes_its_directory),       cmocka_unit_test(heeds_the_file_size_limit),
-        cmocka_unit_test(shrinks_with_the_address_space), cmocka_unit_test(gives_up_without_memory),
-        cmocka_unit_test(gives_a_child_its_own),     cmocka_unit_test(spares_a_child_under_limits),
+        cmocka_unit_test(describes_itself),
+        cmocka_unit_test(leaves_no_descriptor),
+        cmocka_unit_test(takes_the_next_name),
+        cmocka_unit_test(takes_up_to_the_budget),
+        cmocka_unit_test(gives_a_record_once),
+        cmocka_unit_test(does_without_a_directory),
+        cmocka_unit_test(makes_its_directory),
+        cmocka_unit_test(heeds_the_file_size_limit),
+        cmocka_unit_test(shrinks_with_the_address_space),
+        cmocka_unit_test(gives_up_without_memory),
+        cmocka_unit_test(gives_a_child_its_own),
+        cmocka_unit_test(spares_a_child_under_limits),
     };
     test_directory();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include "image/image.h"
 #include "image/modules.h"
 #include "image/pcs.h"
+#include "unwind/reused_code.h"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -104,8 +105,8 @@ static void records_once(void **state) {
     modules_sweep();
     assert_int_equal(image_header->regions[HT_REGION_MODULES].used_records, used);
     assert_int_equal(modules_find(here()), modules_find(here() + 1));
-    assert_int_equal(modules_generation, 0);
-    assert_int_equal(modules_salt(here()), 0);
+    assert_int_equal(reused_code_generation, 0);
+    assert_int_equal(reused_code_salt(here()), 0);
 }
 
 static uintptr_t load(void **handle) {
@@ -119,39 +120,39 @@ static void forgets_what_was_unloaded(void **state) {
     (void)state;
     void *handle;
     uintptr_t pc = load(&handle);
-    uint32_t index = modules_find(pc), before = pcs_intern(pc, modules_salt(pc));
+    uint32_t index = modules_find(pc), before = pcs_intern(pc, reused_code_salt(pc));
     assert_true(index != 0);
     assert_string_equal(path_of(&image_modules[index]), FIXTURE_MODULE);
-    assert_int_equal(modules_salt(pc), 0);
+    assert_int_equal(reused_code_salt(pc), 0);
     dlclose(handle);
     modules_sweep();
     assert_true(image_modules[index].unmapped_ns >= image_modules[index].mapped_ns);
     assert_true(image_modules[index].unmapped_ns != 0);
-    assert_int_equal(modules_generation, 1);
-    assert_int_equal(modules_salt(pc), 1);
+    assert_int_equal(reused_code_generation, 1);
+    assert_int_equal(reused_code_salt(pc), 1);
     assert_int_equal(modules_find(pc), 0);
     modules_sweep(); /* nothing new */
-    assert_int_equal(modules_generation, 1);
-    assert_int_equal(modules_salt(pc), 1);
-    assert_int_equal(modules_salt(here()), 0);
+    assert_int_equal(reused_code_generation, 1);
+    assert_int_equal(reused_code_salt(pc), 1);
+    assert_int_equal(reused_code_salt(here()), 0);
 
     uintptr_t again = load(&handle);
     uint32_t second = modules_find(again);
     assert_true(second != 0 && second != index);
     assert_int_equal(image_modules[second].unmapped_ns, 0);
     if (again == pc) /* as a rule */
-        assert_true(pcs_intern(again, modules_salt(again)) != before);
-    assert_int_equal(image_pcs[pcs_intern(again, modules_salt(again))].module, second);
+        assert_true(pcs_intern(again, reused_code_salt(again)) != before);
+    assert_int_equal(image_pcs[pcs_intern(again, reused_code_salt(again))].module, second);
     assert_int_equal(image_pcs[before].module, index);
     dlclose(handle);
     modules_sweep();
-    assert_int_equal(modules_generation, 2);
-    assert_int_equal(modules_salt(again), again == pc ? 2 : 1);
+    assert_int_equal(reused_code_generation, 2);
+    assert_int_equal(reused_code_salt(again), again == pc ? 2 : 1);
 }
 
 static void counts_many_turns(void **state) {
     (void)state;
-    uint32_t generation = modules_generation;
+    uint32_t generation = reused_code_generation;
     for (uint32_t i = 1; i <= 200; i++) {
         void *handle;
         uintptr_t pc = load(&handle);
@@ -159,15 +160,15 @@ static void counts_many_turns(void **state) {
         assert_int_equal(modules_find(pc), modules_find(pc));
         dlclose(handle);
         modules_sweep();
-        assert_int_equal(modules_generation, generation + i);
+        assert_int_equal(reused_code_generation, generation + i);
     }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_the_program),   cmocka_unit_test(finds_the_libc),
-        cmocka_unit_test(records_segments),    cmocka_unit_test(finds_the_vdso),
-        cmocka_unit_test(finds_nothing_elsewhere), cmocka_unit_test(records_once),
+        cmocka_unit_test(finds_the_program),         cmocka_unit_test(finds_the_libc),
+        cmocka_unit_test(records_segments),          cmocka_unit_test(finds_the_vdso),
+        cmocka_unit_test(finds_nothing_elsewhere),   cmocka_unit_test(records_once),
         cmocka_unit_test(forgets_what_was_unloaded), cmocka_unit_test(counts_many_turns),
     };
     return cmocka_run_group_tests(tests, setup_image, NULL);

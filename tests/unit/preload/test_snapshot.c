@@ -9,7 +9,7 @@
 #include "image/stacks.h"
 #include "image/cells.h"
 #include "image/threads.h"
-#include "image/trace.h"
+#include "unwind/call_stack.h"
 #include "platform/options.h"
 
 #include <fcntl.h>
@@ -57,8 +57,8 @@ static void allocate_some(void) {
         uintptr_t pcs[20];
         for (int j = 0; j < 20; j++)
             pcs[j] = (uintptr_t)allocate_some + random_below(&seed, j < 3 ? 20 : 2);
-        set_newest_first(&self->trace, pcs, 20);
-        uint32_t cell = cells_find(self, stacks_intern(&self->trace));
+        call_stack_set(&self->stack, pcs, 20);
+        uint32_t cell = cells_find(self, stacks_intern(&self->stack));
         counters_allocated(self, cell, i);
         if (i % 2 == 0)
             counters_freed(self, cell, i);
@@ -280,10 +280,10 @@ static int set_up(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writes_the_tables),     cmocka_unit_test(leaves_nothing_else_behind),
-        cmocka_unit_test(cuts_long_labels),      cmocka_unit_test(does_not_wait_for_itself),
-        cmocka_unit_test(expands_patterns),      cmocka_unit_test(never_overwrites),
-        cmocka_unit_test(overwrites_when_told),  cmocka_unit_test(counts_what_it_cannot_write),
+        cmocka_unit_test(writes_the_tables),    cmocka_unit_test(leaves_nothing_else_behind),
+        cmocka_unit_test(cuts_long_labels),     cmocka_unit_test(does_not_wait_for_itself),
+        cmocka_unit_test(expands_patterns),     cmocka_unit_test(never_overwrites),
+        cmocka_unit_test(overwrites_when_told), cmocka_unit_test(counts_what_it_cannot_write),
         cmocka_unit_test(tells_its_session),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

@@ -1,10 +1,9 @@
 /* test_stacks.c - one id is one stack: a million random walks through a tree of calls, against a map. */
 #include "support.h"
 
-#include "image/field.h"
 #include "image/image.h"
 #include "image/stacks.h"
-#include "image/trace.h"
+#include "unwind/call_stack.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -30,11 +29,11 @@ static void step(struct walk *walk) {
         walk->pcs[walk->depth++] = 0x10000 + 16 * random_below(&walk->seed, 2000);
 }
 
-static uint32_t intern(struct trace *trace, const struct walk *walk) {
+static uint32_t intern(struct call_stack *trace, const struct walk *walk) {
     uintptr_t newest_first[DEEPEST];
     for (uint32_t i = 0; i < walk->depth; i++)
         newest_first[i] = walk->pcs[walk->depth - 1 - i];
-    set_newest_first(trace, newest_first, walk->depth);
+    call_stack_set(trace, newest_first, walk->depth);
     return stacks_intern(trace);
 }
 
@@ -87,19 +86,20 @@ static uint32_t decode(uint32_t id, uint64_t *pcs) {
 }
 
 static void hash_is_of(const uint64_t *pcs, uint32_t count, const struct ht_stack *stack) {
-    field key = (field)image_header->hash_key[1] << 64 | image_header->hash_key[0], hash = 1;
+    struct stack_hash hash = {1, 1};
     for (uint32_t i = 0; i < count; i++)
-        hash = field_canonical(field_multiply_add(hash, key, (field)pcs[i] + 1));
-    assert_true(stack->hash_hi == (uint64_t)(hash >> 64));
-    assert_true(stack->hash_lo == ((uint64_t)hash != 0 ? (uint64_t)hash : 1));
+        hash = stack_hash_put(hash, test_point(), pcs[i], 0, 0);
+    hash = stack_hash_canonical(hash);
+    assert_true(stack->hash_hi == hash.b);
+    assert_true(stack->hash_lo == (hash.a != 0 ? hash.a : 1));
 }
 
 static void tells_stacks_apart(void **state) {
     (void)state;
     static struct walk walk = {.seed = 11};
-    struct trace trace = {0};
+    struct call_stack trace;
     uint32_t distinct = 0, again = 0;
-    assert_true(trace_open(&trace, NFRAME_TEST));
+    assert_true(call_stack_open(&trace, NFRAME_TEST, test_point()));
     for (int i = 0; i < SCALED(1500000); i++) {
         const uint64_t *frames;
         step(&walk);
@@ -138,10 +138,10 @@ static void has_stacks_for_reasons(void **state) {
 
 static void interns_the_empty_stack(void **state) {
     (void)state;
-    struct trace trace = {0};
+    struct call_stack trace;
     uint64_t none[1];
-    assert_true(trace_open(&trace, 4));
-    set_newest_first(&trace, NULL, 0);
+    assert_true(call_stack_open(&trace, 4, test_point()));
+    call_stack_set(&trace, NULL, 0);
     uint32_t id = stacks_intern(&trace);
     assert_true(id >= HT_STACK_FIRST);
     assert_int_equal(decode(id, none), 0);
@@ -150,15 +150,15 @@ static void interns_the_empty_stack(void **state) {
 
 static void keeps_exact_frames_apart(void **state) {
     (void)state;
-    struct trace trace = {0};
+    struct call_stack trace;
     const uintptr_t pcs[] = {0x50, 0x777, 0x30};
-    assert_true(trace_open(&trace, 4));
-    set_newest_first(&trace, pcs, 3);
+    assert_true(call_stack_open(&trace, 4, test_point()));
+    call_stack_set(&trace, pcs, 3);
     uint32_t without = stacks_intern(&trace);
-    trace_signal_return = 0x777;
-    set_newest_first(&trace, pcs, 3);
+    call_stack_signal_return = 0x777;
+    call_stack_set(&trace, pcs, 3);
     uint32_t with = stacks_intern(&trace);
-    trace_signal_return = 0;
+    call_stack_signal_return = 0;
     assert_true(with != without);
     const struct ht_stack *stack = &image_stacks[with];
     assert_int_equal(stack->kept, 0);
@@ -177,8 +177,8 @@ static pthread_barrier_t start;
 static void *walk_the_same_way(void *argument) {
     uint32_t *ids = argument;
     struct walk walk = {.seed = 99};
-    struct trace trace = {0};
-    CHECK(trace_open(&trace, NFRAME_TEST));
+    struct call_stack trace;
+    CHECK(call_stack_open(&trace, NFRAME_TEST, test_point()));
     pthread_barrier_wait(&start);
     for (int i = 0; i < SHARED; i++) {
         step(&walk);
@@ -216,8 +216,8 @@ static void gives_threads_one_id(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(has_stacks_for_reasons),   cmocka_unit_test(tells_stacks_apart),
-        cmocka_unit_test(interns_the_empty_stack),  cmocka_unit_test(keeps_exact_frames_apart),
+        cmocka_unit_test(has_stacks_for_reasons),  cmocka_unit_test(tells_stacks_apart),
+        cmocka_unit_test(interns_the_empty_stack), cmocka_unit_test(keeps_exact_frames_apart),
         cmocka_unit_test(gives_threads_one_id),
     };
     return cmocka_run_group_tests(tests, setup_image, NULL);

@@ -1,0 +1,55 @@
+/* call_stack.c - see call_stack.h.
+ * Owns:    nothing but the threads' frame arrays.
+ * Threads: each its own.  Signals: no.  Heap: never. */
+#include "call_stack.h"
+
+#include "../platform/arena.h"
+
+#include <stddef.h>
+
+#define ADDRESS (((uint64_t)1 << 48) - 1) /* what the hash has room for: all that can be code */
+
+uintptr_t call_stack_signal_return;
+
+bool call_stack_open(struct call_stack *self, uint32_t nframe, struct stack_hash point) {
+    *self = (struct call_stack){.nframe = nframe, .point = point};
+    self->window_power =
+        (struct stack_hash){stack_hash_raised(point.a, nframe), stack_hash_raised(point.b, nframe)};
+    struct stack_frame *all = arena_map((STACK_FRAMES_MAX + 1) * sizeof *all);
+    self->scratch = arena_map(STACK_FRAMES_MAX * sizeof *self->scratch);
+    if (all == NULL || self->scratch == NULL)
+        return false;
+    all[0].prefix = (struct stack_hash){1, 1};
+    self->frames = all + 1;
+    return true;
+}
+
+/* The frame that was interrupted lies below the return from the handler. */
+static uint64_t coded(const uintptr_t *newest_first, uint32_t at) {
+    uintptr_t signal_return = __atomic_load_n(&call_stack_signal_return, __ATOMIC_RELAXED);
+    bool exact = at != 0 && signal_return != 0 && newest_first[at - 1] == signal_return;
+    return (newest_first[at] & ADDRESS) | (exact ? STACK_EXACT : 0);
+}
+
+void call_stack_set(struct call_stack *self, const uintptr_t *newest_first, uint32_t count) {
+    uint32_t generation = __atomic_load_n(&reused_code_generation, __ATOMIC_ACQUIRE);
+    bool same = true;
+    if (generation != self->generation)
+        self->count = 0;
+    self->generation = generation;
+    for (uint32_t at = 0; at < count; at++)
+        call_stack_put(self, at, coded(newest_first, count - 1 - at), &same);
+    self->count = count;
+    self->cut = false;
+    self->known = 0;
+}
+
+struct stack_hash call_stack_hash(const struct call_stack *self) {
+    uint32_t first = call_stack_first(self), count = self->count;
+    struct stack_hash whole = count != 0 ? self->frames[count - 1].prefix : (struct stack_hash){1, 1};
+    if (first == 0)
+        return stack_hash_canonical(whole);
+    struct stack_hash below = self->frames[first - 1].prefix, power = self->window_power;
+    return (struct stack_hash){stack_hash_without(whole.a, below.a, power.a),
+                               stack_hash_without(whole.b, below.b, power.b)};
+}

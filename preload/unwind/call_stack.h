@@ -1,0 +1,86 @@
+/* call_stack.h - the last call stack of a thread, with what makes the next one cheap to find and to intern.
+ *
+ * Frames are kept outermost first. Frame i has the hash of the stack from the outermost frame up to it
+ * (struct ht_stack says which), and an owner: the id of a stack that is known to begin with these i + 1
+ * frames. Two stacks of one thread that follow each other share most of them.
+ *
+ * Of a stack that is deeper than nframe only the newest nframe frames are kept: its window. The hash of a
+ * window is the difference of two prefixes, so a window costs as much as a frame, and equal windows have
+ * equal hashes, whatever lies below them. So nobody need know what does: frames below the window may be out
+ * of date.
+ *
+ * Threads: each its own.  Signals: no (the owner's guard keeps handlers out).  Heap: never. */
+#ifndef HEAPTALLY_CALL_STACK_H
+#define HEAPTALLY_CALL_STACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "reused_code.h"
+#include "stack_hash.h"
+
+/* Frames of a stack at most; of deeper ones the newest are found. */
+#define STACK_FRAMES_MAX 65535u
+
+/* Bit 63 of a coded PC: the instruction that a signal interrupted. No user address has it. */
+#define STACK_EXACT ((uint64_t)1 << 63)
+
+struct stack_frame {
+    struct stack_hash prefix; /* of frames [0, here]; not canonical */
+    uint64_t pc;              /* coded */
+    uint32_t salt;
+    uint32_t owner;
+    uint32_t id; /* of the stack that ends here, once known; else 0 */
+    uint32_t reserved;
+};
+
+struct cfi_stack;
+
+struct call_stack {
+    struct stack_frame *frames; /* frames[-1] is the empty stack's */
+    uint32_t count;
+    uint32_t nframe;
+    bool cut;                              /* there are older frames than frames[0], and count >= nframe */
+    struct stack_hash point, window_power; /* of the hash; point ^ nframe */
+    uint32_t
+        generation;     /* of reused_code for which the frames hold; for back-ends without one of their own */
+    uint32_t known;     /* 0, or what unwind_remember gave this very stack: the frames are then not set */
+    uintptr_t *scratch; /* newest first, for back-ends that work so */
+    struct cfi_stack *cfi;
+};
+
+/* Return address of signal handlers, once known; else 0. For back-ends that do not tell. */
+extern uintptr_t call_stack_signal_return; /* (atomic) */
+
+/* Prepares an empty stack that keeps the newest nframe frames. False: no memory. */
+bool call_stack_open(struct call_stack *self, uint32_t nframe, struct stack_hash point);
+
+/* Makes `self` the stack newest_first[0..count). */
+void call_stack_set(struct call_stack *self, const uintptr_t *newest_first, uint32_t count);
+
+/* The kept frames are frames[first..count). */
+static inline uint32_t call_stack_first(const struct call_stack *self) {
+    return self->count > self->nframe ? self->count - self->nframe : 0;
+}
+
+/* The hash of all kept frames, canonical; (1, 1) for none. */
+struct stack_hash call_stack_hash(const struct call_stack *self);
+
+/* Puts a frame at `at`; the caller sets count at the end. *same: all frames below are as they were; stays
+ * true while this is too, and its hash and owner are then kept. */
+static inline __attribute__((always_inline)) void call_stack_put(struct call_stack *self, uint32_t at,
+                                                                 uint64_t coded_pc, bool *same) {
+    struct stack_frame *frame = &self->frames[at];
+    if (*same && at < self->count && frame->pc == coded_pc)
+        return;
+    *same = false;
+    uint32_t salt = reused_code_salt((uintptr_t)(coded_pc & ~STACK_EXACT));
+    frame->prefix =
+        stack_hash_put(frame[-1].prefix, self->point, coded_pc & ~STACK_EXACT, coded_pc >> 63, salt);
+    frame->pc = coded_pc;
+    frame->salt = salt;
+    frame->owner = 0;
+    frame->id = 0;
+}
+
+#endif

@@ -1,0 +1,123 @@
+/* cfi.h - what the back-end cfi keeps of a thread's last stacks, and the look into it that is made first.
+ *
+ * See cfi.c for what it is and why it is exact. Here is the part that most allocations end with, inline.
+ *
+ * Threads: each its own.  Signals: no (the owner's guard).  Heap: never. */
+#ifndef HEAPTALLY_CFI_H
+#define HEAPTALLY_CFI_H
+
+#include "cfi_step.h"
+#include "unwind.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A word of memory that unwinding read. */
+struct word {
+    uintptr_t slot, value;
+};
+
+/* A whole stack by its newest frames: those above a kept frame, the base, as the words that the steps read.
+ * The base is the same again if its state is, and the hash of all that lies below it. */
+#define MEMO_WORDS 11
+#define MEMO_BITS  10
+
+struct memo {
+    uintptr_t pc, sp, bp; /* the newest frame's */
+    uintptr_t base_sp;
+    struct stack_hash base_prefix;
+    uintptr_t base_bp;
+    uint32_t epoch; /* of the cfi_stack */
+    uint32_t value;
+    uint32_t base;
+    uint32_t depth; /* frames of the whole stack */
+    uint32_t count;
+    uint8_t needs_bp, base_needs_bp;
+    struct word words[MEMO_WORDS]; /* newest first, down to those of the base */
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct memo) == 256, "found by a shift; what is compared first is on one line");
+
+struct cfi_stack {
+    uint32_t generation; /* of the rows that the kept frames are of */
+    uint32_t epoch;      /* memos of others are void */
+    uint32_t count;      /* kept frames; 0: nothing to rejoin */
+    uint32_t walked;
+    uint32_t base;        /* where the last walk rejoined; count if it did not */
+    bool guessed;         /* the last walk went by a guess */
+    struct word *words;   /* oldest first; the end's, then each frame's: at most 3 */
+    struct frame *frames; /* outermost first; frames[-1] is none's: its words are those of the step out of the
+                             outermost frame, which found no caller */
+    struct frame *walk;   /* newest first */
+    uintptr_t
+        *extra_slot; /* of kept frames from FROM_REALIGNED (their CFA's) and FROM_SIGNAL (their rsp's) */
+    uintptr_t *walk_extra; /* the same of the walk */
+    struct known_memory memory;
+    struct memo memos[1u << MEMO_BITS];
+};
+
+/* (atomic) Advances when code is unmapped. */
+extern uint32_t cfi_generation;
+
+/* The last walk is not to be trusted, or was another thread's. */
+void cfi_reset(struct call_stack *stack);
+
+/* Index of the newest word in [low, end) that is not what it was, or low - 1. Newest first: so each is read
+ * only once all those are equal that made it the one to be read. */
+static inline int64_t cfi_changed_word(const struct word *words, int64_t low, int64_t end) {
+    const struct word *at = words + end, *first = words + low;
+    for (; at - first >= 4; at -= 4) {
+        if (unlikely(word_at(at[-1].slot) != at[-1].value))
+            return at - 1 - words;
+        if (unlikely(word_at(at[-2].slot) != at[-2].value))
+            return at - 2 - words;
+        if (unlikely(word_at(at[-3].slot) != at[-3].value))
+            return at - 3 - words;
+        if (unlikely(word_at(at[-4].slot) != at[-4].value))
+            return at - 4 - words;
+    }
+    for (; at != first; at--)
+        if (unlikely(word_at(at[-1].slot) != at[-1].value))
+            return at - 1 - words;
+    return low - 1;
+}
+
+/* How many of the oldest words are of kept frames below `frame`. */
+static inline uint32_t cfi_words_below(const struct cfi_stack *self, int64_t frame) {
+    return self->frames[frame - 1].words;
+}
+
+/* Where the words begin that a stack of `count` frames depends on: below the window nothing matters. */
+static inline int64_t cfi_first_word(const struct call_stack *stack, uint32_t count) {
+    return likely(count <= stack->nframe) ? 0 : cfi_words_below(stack->cfi, count - stack->nframe);
+}
+
+static inline struct memo *cfi_memo_of(struct cfi_stack *self, uintptr_t pc, uintptr_t sp) {
+    return &self->memos[(sp * 0x9E3779B97F4A7C15u ^ pc * 0xD6E8FEB86659FD93u) >> (64 - MEMO_BITS)];
+}
+
+/* The value remembered for the stack of a caller, or 0. */
+static inline __attribute__((always_inline)) uint32_t cfi_recall(struct call_stack *stack, uintptr_t pc,
+                                                                 uintptr_t sp, uintptr_t bp) {
+    struct cfi_stack *self = stack->cfi;
+    /* acquire: partner of forget in cfi.c */
+    if (unlikely(self == NULL) ||
+        unlikely(self->generation != __atomic_load_n(&cfi_generation, __ATOMIC_ACQUIRE)))
+        return 0;
+    const struct memo *memo = cfi_memo_of(self, pc, sp);
+    if (memo->pc != pc || memo->sp != sp || unlikely(memo->epoch != self->epoch) ||
+        unlikely(memo->base >= self->count))
+        return 0;
+    const struct frame *base = &self->frames[memo->base];
+    if (base->sp != memo->base_sp || unlikely(stack->frames[memo->base].prefix.a != memo->base_prefix.a) ||
+        unlikely(stack->frames[memo->base].prefix.b != memo->base_prefix.b) ||
+        unlikely(memo->needs_bp && memo->bp != bp) ||
+        unlikely(memo->base_needs_bp && memo->base_bp != base->bp))
+        return 0;
+    for (const struct word *word = memo->words, *end = word + memo->count; word != end; word++)
+        if (word_at(word->slot) != word->value)
+            return 0;
+    int64_t low = cfi_first_word(stack, memo->depth), end = cfi_words_below(self, memo->base);
+    return end <= low || cfi_changed_word(self->words, low, end) < low ? memo->value : 0;
+}
+
+#endif

@@ -1,0 +1,65 @@
+/* stack_hash.h - the hash of a call stack: two polynomials of its frames modulo the Mersenne prime p = 2^61 -
+ * 1, each at a secret point (struct ht_stack of the format says what for, and how seldom two stacks meet).
+ *
+ * 2^61 = 1 (mod p), so what lies above bit 61 is added to what lies below. A value on the way is below 2^62
+ * and only congruent; stack_hash_canonical gives the one in [0, p). With points below 2^60 that is closed: a
+ * value times a point plus a coefficient is below 2^122, so its two parts of 61 bits add up to less than
+ * 2^62. */
+#ifndef HEAPTALLY_STACK_HASH_H
+#define HEAPTALLY_STACK_HASH_H
+
+#include <stdint.h>
+
+#define STACK_HASH_PRIME ((UINT64_C(1) << 61) - 1)
+#define STACK_HASH_POINT ((UINT64_C(1) << 60) - 1) /* the largest */
+
+struct stack_hash {
+    uint64_t a, b;
+};
+
+static inline uint64_t stack_hash_step(uint64_t value, uint64_t point, uint64_t coefficient) {
+    __extension__ unsigned __int128 product = (unsigned __int128)value * point + coefficient;
+    return ((uint64_t)product & STACK_HASH_PRIME) + (uint64_t)(product >> 61);
+}
+
+/* The hash of `below` with one more frame: coefficients below 2^61 that tell frames apart. pc: 48 bits;
+ * exact: 0 or 1; of salt, how often the range of pc was unmapped, each polynomial sees half. */
+static inline struct stack_hash stack_hash_put(struct stack_hash below, struct stack_hash point, uint64_t pc,
+                                               uint64_t exact, uint32_t salt) {
+    uint64_t frame = 1 + pc + (exact << 49);
+    return (struct stack_hash){
+        stack_hash_step(below.a, point.a, frame + ((uint64_t)(salt & 0x7ff) << 50)),
+        stack_hash_step(below.b, point.b, frame + ((uint64_t)(salt >> 11 & 0x7ff) << 50))};
+}
+
+/* ---- whole values: rare ---- */
+
+static inline uint64_t stack_hash_reduce(uint64_t value) {
+    value = (value & STACK_HASH_PRIME) + (value >> 61);
+    return value >= STACK_HASH_PRIME ? value - STACK_HASH_PRIME : value;
+}
+
+static inline uint64_t stack_hash_product(uint64_t x, uint64_t y) {
+    __extension__ unsigned __int128 product = (unsigned __int128)stack_hash_reduce(x) * stack_hash_reduce(y);
+    return stack_hash_reduce(((uint64_t)product & STACK_HASH_PRIME) + (uint64_t)(product >> 61));
+}
+
+static inline uint64_t stack_hash_raised(uint64_t x, uint32_t exponent) {
+    uint64_t power = 1;
+    for (; exponent != 0; exponent >>= 1, x = stack_hash_product(x, x))
+        if ((exponent & 1) != 0)
+            power = stack_hash_product(power, x);
+    return power;
+}
+
+/* whole = below * power + rest: the hash of the rest alone begins with 1 in place of `below`. */
+static inline uint64_t stack_hash_without(uint64_t whole, uint64_t below, uint64_t power) {
+    uint64_t start = stack_hash_product(below, power);
+    return stack_hash_reduce(stack_hash_reduce(whole) + (STACK_HASH_PRIME - start) + power);
+}
+
+static inline struct stack_hash stack_hash_canonical(struct stack_hash hash) {
+    return (struct stack_hash){stack_hash_reduce(hash.a), stack_hash_reduce(hash.b)};
+}
+
+#endif
