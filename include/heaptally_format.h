@@ -124,8 +124,8 @@ _Static_assert(sizeof(struct ht_pc) == 16, "ht_pc is part of the file format");
  * a secret point of hash_key, modulo the prime p = 2^61 - 1 (Horner's rule: h = h * point + x, from h = 1), where
  * x = 1 + pc + (exact << 49) + (part of salt << 50), exact is 1 if the frame is HT_FRAME_EXACT, and the part is
  * bits 0-10 of the salt of ht_pc in the first, bits 11-21 in the second. Two different stacks of at most n
- * frames meet with a probability of at most ((n + 1) / 2^60)^2 over the choice of the points below 2^60: among
- * the 10^14 / 2 pairs of 10^7 stacks of 128 frames any two do with less than 2^-60. A published hash has
+ * frames meet with a probability of at most ((n + 1) / 2^59)^2 over the choice of the points below 2^59: among
+ * the 10^14 / 2 pairs of 10^7 stacks of 128 frames any two do with less than 2^-58. A published hash has
  * hash_lo != 0. */
 struct ht_stack {
     uint64_t hash_lo; /* (atomic) stored last */

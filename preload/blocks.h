@@ -97,8 +97,15 @@ static inline struct block blocks_small(uint32_t entry) {
     return (struct block){entry >> BLOCKS_CELL_BITS & (BLOCKS_SMALL_LIMIT - 1), entry & BLOCKS_CELL_MASK};
 }
 
-static inline enum blocks_put blocks_put(uintptr_t address, struct block block, struct block *old) {
-    struct blocks_leaf *leaf = blocks_find_leaf(address);
+/* Has the line of the cache fetched that blocks_put_in will write: the table is larger than any cache. */
+static inline void blocks_prefetch(struct blocks_leaf *leaf, uintptr_t address) {
+    if (__builtin_expect(leaf != NULL, 1))
+        __builtin_prefetch(blocks_small_at(leaf, address), 1);
+}
+
+/* As blocks_put, with what blocks_find_leaf has returned for the address. */
+static inline enum blocks_put blocks_put_in(struct blocks_leaf *leaf, uintptr_t address, struct block block,
+                                            struct block *old) {
     if (__builtin_expect(leaf != NULL && block.size_bytes < BLOCKS_SMALL_LIMIT, 1)) {
         uint32_t *entry = blocks_small_at(leaf, address);
         if (__builtin_expect(__atomic_load_n(entry, __ATOMIC_RELAXED) == 0, 1)) {
@@ -109,6 +116,10 @@ static inline enum blocks_put blocks_put(uintptr_t address, struct block block, 
         }
     }
     return blocks_put_slowly(address, block, old);
+}
+
+static inline enum blocks_put blocks_put(uintptr_t address, struct block block, struct block *old) {
+    return blocks_put_in(blocks_find_leaf(address), address, block, old);
 }
 
 static inline struct block blocks_remove(uintptr_t address) {

@@ -1,10 +1,10 @@
 /* track.c - see track.h.
  *
- * The guard: `depth` counts how often this thread is inside the tracer. A signal handler that allocates
- * while it is 1 finds it so: its event touches the block table (one store), and is counted by the thread
- * itself when it leaves. Blocks allocated so have no stack (HT_STACK_UNATTRIBUTED).
+ * The guard: `inside` says whether this thread is inside the tracer, and where on its stack it entered. A
+ * signal handler that allocates meanwhile finds it so: its event touches the block table (one store), and is
+ * counted by the thread itself when it leaves. Blocks allocated so have no stack (HT_STACK_UNATTRIBUTED).
  *
- * The fork page: its word is `own_image` in a traced process, and the kernel clears it in a forked child
+ * The fork page: its word is OWN_IMAGE in a traced process, and the kernel clears it in a forked child
  * (MADV_WIPEONFORK). The child's first event finds that and gives the child an image of its own. A vfork
  * or posix_spawn child shares memory, and so its parent's image, until it execs.
  *
@@ -26,13 +26,13 @@
 
 #include <sys/mman.h>
 
-#define MUTED 0x10000u /* added to depth by track_mute */
+#define MUTED ((uintptr_t)1 << 56) /* added to `inside` by track_mute: beyond any address */
 
 /* initial-exec by -ftls-model: plain loads off the thread pointer, never __tls_get_addr */
 static __thread struct {
     struct thread *self;
-    uint32_t depth;
-    uintptr_t entered_at; /* about where the stack was when depth became 1 */
+    uintptr_t
+        inside; /* 0: outside; else about where the stack was on entering, plus MUTED as often as muted */
 } here;
 
 enum page_word { WIPED = 0, OWN_IMAGE = 1, ADOPTING = 2 };
@@ -94,12 +94,11 @@ static __attribute__((noinline)) bool become_own(void) {
     if (!__atomic_compare_exchange_n(&fork_page.word, &wiped, ADOPTING, false, __ATOMIC_ACQUIRE,
                                      __ATOMIC_RELAXED))
         return wiped == OWN_IMAGE; /* ADOPTING: a handler on top of adopt, or a raw clone; let it pass */
-    uint32_t before = here.depth;
+    uintptr_t before = here.inside;
     if (before == 0)
-        here.entered_at = (uintptr_t)__builtin_frame_address(0);
-    here.depth = before + 1;
+        here.inside = (uintptr_t)__builtin_frame_address(0);
     bool own = adopt();
-    here.depth = before;
+    here.inside = before;
     /* Without an image of its own the page stays as it is: OWN_IMAGE would let a thread that has already read
      * `stopped` write to the parent's. */
     if (own)
@@ -131,21 +130,19 @@ static void count_deferred(struct thread *thread) {
 
 /* Signal fences: the only other party is a handler on this very thread. */
 static inline void open_guard(uintptr_t frame) {
-    here.entered_at = frame;
-    here.depth = 1;
+    here.inside = frame;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 static inline void close_guard(void) {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    here.depth = 0;
+    here.inside = 0;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 static __attribute__((noinline)) void drain(struct thread *thread) {
     while (__atomic_load_n(&thread->deferred_count, __ATOMIC_RELAXED) != 0) {
-        here.depth = 1;
-        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        open_guard((uintptr_t)__builtin_frame_address(0));
         count_deferred(thread);
         close_guard();
     }
@@ -163,24 +160,24 @@ static inline void leave(struct thread *thread) {
 /* Whether the call that closed the guard is gone, since a handler on top of it has jumped out (siglongjmp).
  * Stacks grow down: what is on top of it lies below it. On an alternate stack, addresses say nothing. */
 static bool abandoned(uintptr_t frame) {
-    return here.depth < MUTED && frame + FRAME_SLACK >= here.entered_at && !sys_on_signal_stack();
+    return here.inside < MUTED && frame + FRAME_SLACK >= here.inside && !sys_on_signal_stack();
 }
 
 /* Enters the tracer, whatever the circumstances. False: do not trace. True: *thread is this thread's state or
  * null, *nested says that the thread was inside already; leave() must follow unless nested. */
 static __attribute__((noinline)) bool enter_slowly(uintptr_t frame, struct thread **thread, bool *nested) {
-    if (here.depth != 0 && !abandoned(frame)) {
+    if (here.inside != 0 && !abandoned(frame)) {
         *nested = true;
         *thread = here.self;
-        return here.depth < MUTED && here.self != NULL && is_own();
+        return here.inside < MUTED && here.self != NULL && is_own();
     }
-    if (here.depth != 0 && here.self != NULL) /* the jump may have come in the middle of a walk */
+    if (here.inside != 0 && here.self != NULL) /* the jump may have come in the middle of a walk */
         unwind_reset(&here.self->stack);
     *nested = false;
     open_guard(frame);
     track_begin();
     if (!track_ready()) {
-        here.depth = 0;
+        here.inside = 0;
         return false;
     }
     if (here.self == NULL)
@@ -192,7 +189,7 @@ static __attribute__((noinline)) bool enter_slowly(uintptr_t frame, struct threa
 /* Enters the tracer: true where nothing is out of the ordinary, which is nearly always. */
 static inline bool enter(struct thread **thread) {
     *thread = here.self;
-    if (unlikely(*thread == NULL) || unlikely(here.depth != 0) || unlikely(!is_own()))
+    if (unlikely(*thread == NULL) || unlikely(here.inside != 0) || unlikely(!is_own()))
         return false;
     open_guard((uintptr_t)__builtin_frame_address(0));
     return true;
@@ -208,13 +205,33 @@ static void defer(struct thread *thread, uint32_t cell, uint64_t size_bytes, boo
 
 /* ---- allocation ---- */
 
+/* The cell of a stack that was just walked. */
+static inline uint32_t stack_cell(struct thread *thread, struct call_stack *stack) {
+    struct stack_frame *newest = &stack->frames[(int64_t)stack->count - 1]; /* of no frames: frames[-1] */
+    if (newest->cell != 0)
+        return newest->cell;
+    struct stack_hash hash = call_stack_hash(stack);
+    stacks_prefetch(hash);
+    struct recent *recent = &thread->recents[hash.b * 0x9E3779B97F4A7C15u >> (64 - RECENT_BITS)];
+    if (recent->hash.a == hash.a && recent->hash.b == hash.b && recent->cell != 0) {
+        stacks_own(stack, recent->stack);
+        return newest->cell = recent->cell;
+    }
+    uint32_t id = stacks_intern(stack, hash), cell = cells_find(thread, id);
+    if (likely(cell != thread->overflow_cell)) {
+        *recent = (struct recent){hash, id, cell, 0};
+        newest->cell = cell;
+    }
+    return cell;
+}
+
 /* The cell of the caller's stack: walked. */
 static __attribute__((noinline)) uint32_t walked_cell(struct thread *thread, const struct caller *caller) {
     struct call_stack *stack = &thread->stack;
     unwind_walk(stack, caller);
     if (stack->known != 0)
         return stack->known;
-    uint32_t cell = cells_find(thread, stacks_intern(stack));
+    uint32_t cell = stack_cell(thread, stack);
     if (unlikely(cell == thread->overflow_cell)) /* not remembered, so that each is counted */
         image_lose(HT_LOSS_OVERFLOW_ALLOCATIONS, 1);
     else
@@ -222,7 +239,8 @@ static __attribute__((noinline)) uint32_t walked_cell(struct thread *thread, con
     return cell;
 }
 
-static inline uint32_t current_cell(struct thread *thread, const struct caller *caller) {
+static inline __attribute__((always_inline)) uint32_t current_cell(struct thread *thread,
+                                                                   const struct caller *caller) {
 #if defined(__x86_64__)
     uint32_t cell = cfi_recall(&thread->stack, caller->pc, caller_sp(caller), caller->bp);
     if (likely(cell != 0))
@@ -263,10 +281,11 @@ static __attribute__((noinline)) bool settle_put(enum blocks_put put, struct thr
     return false;
 }
 
-/* Enters the block; false: do not count it. */
-static inline bool enter_block(struct thread *thread, uintptr_t address, struct block block, bool nested) {
+/* Enters the block; false: do not count it. leaf: blocks_find_leaf's. */
+static inline bool enter_block(struct thread *thread, struct blocks_leaf *leaf, uintptr_t address,
+                               struct block block, bool nested) {
     struct block old = {0, 0};
-    enum blocks_put put = blocks_put(address, block, &old);
+    enum blocks_put put = blocks_put_in(leaf, address, block, &old);
     if (unlikely(block.size_bytes >= UINT32_MAX))
         __atomic_store_n(&image_header->losses[HT_LOSS_CLIPPED_SIZES], blocks_clipped(), __ATOMIC_RELAXED);
     bool count = likely(put == BLOCKS_PUT) || settle_put(put, thread, address, block.size_bytes, old, nested);
@@ -276,14 +295,16 @@ static inline bool enter_block(struct thread *thread, uintptr_t address, struct 
 
 static void allocated_nested(struct thread *thread, uintptr_t address, uint64_t size_bytes) {
     struct block block = {size_bytes, thread->unattributed_cell};
-    if (enter_block(thread, address, block, true))
+    if (enter_block(thread, blocks_find_leaf(address), address, block, true))
         defer(thread, block.cell, size_bytes, false);
 }
 
-static inline void allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes,
-                             const struct caller *caller) {
+static inline __attribute__((always_inline)) void
+allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes, const struct caller *caller) {
+    struct blocks_leaf *leaf = blocks_find_leaf(address);
+    blocks_prefetch(leaf, address);
     struct block block = {size_bytes, current_cell(thread, caller)};
-    if (likely(enter_block(thread, address, block, false)))
+    if (likely(enter_block(thread, leaf, address, block, false)))
         counters_allocated(thread, block.cell, size_bytes);
 }
 
@@ -320,7 +341,8 @@ void track_allocated_once(void *block, size_t size_bytes, const struct caller *c
 
 /* ---- free ---- */
 
-static inline void count_free(struct thread *thread, bool nested, struct block old) {
+static inline __attribute__((always_inline)) void count_free(struct thread *thread, bool nested,
+                                                             struct block old) {
     if (unlikely(old.cell == 0))
         __atomic_fetch_add(&image_slots[thread->slot].unmatched_frees, 1, __ATOMIC_RELAXED);
     else if (unlikely(nested))
@@ -410,13 +432,13 @@ void track_restore(struct block old, void *block) {
 /* ---- the rest ---- */
 
 void track_mute(void) {
-    here.depth += MUTED;
+    here.inside += MUTED;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 void track_unmute(void) {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    here.depth -= MUTED;
+    here.inside -= MUTED;
 }
 
 void track_code_unmapped(void) {

@@ -55,6 +55,12 @@ uint32_t index_find(const struct index *self, uint64_t hash, index_same *same, c
     return table != NULL ? probe(table, hash, same, key, &empty) : 0;
 }
 
+void index_prefetch(const struct index *self, uint64_t hash) {
+    const struct index_table *table = __atomic_load_n(&self->table, __ATOMIC_ACQUIRE);
+    if (table != NULL)
+        __builtin_prefetch(&table->entries[place(hash, table->bits)]);
+}
+
 /* ---- growing ---- */
 
 static void copy_entries(struct index_table *to, struct index_table *from) {

@@ -26,6 +26,9 @@ typedef bool index_same(uint32_t id, const void *key);
 /* Returns the id of the key, or 0. */
 uint32_t index_find(const struct index *self, uint64_t hash, index_same *same, const void *key);
 
+/* Has the line of the cache fetched that a look-up will want. */
+void index_prefetch(const struct index *self, uint64_t hash);
+
 /* Enters id, whose record is published. Returns it, or the id that another thread has entered for the same
  * key meanwhile, or 0 when there is no memory. */
 uint32_t index_insert(struct index *self, uint64_t hash, uint32_t id, index_same *same, const void *key);

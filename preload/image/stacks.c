@@ -14,8 +14,6 @@
 #include "index.h"
 #include "pcs.h"
 
-#include "../unwind/call_stack.h"
-
 #include <stdbool.h>
 
 static struct index by_hash;
@@ -99,7 +97,7 @@ static uint32_t record(const struct call_stack *stack, const struct key *key) {
     return (uint32_t)id;
 }
 
-static void own_frames(struct call_stack *stack, uint32_t id) {
+void stacks_own(struct call_stack *stack, uint32_t id) {
     if (call_stack_first(stack) == 0)
         for (uint32_t i = stack->count; i != 0 && stack->frames[i - 1].owner == 0; i--)
             stack->frames[i - 1].owner = id;
@@ -107,24 +105,25 @@ static void own_frames(struct call_stack *stack, uint32_t id) {
         stack->frames[stack->count - 1].id = id;
 }
 
-static uint32_t find_or_record(struct call_stack *stack) {
-    struct key key = key_of(call_stack_hash(stack));
-    uint64_t hash = key.low << 3 ^ key.high;
-    uint32_t id = index_find(&by_hash, hash, same_stack, &key);
-    if (id == 0) {
-        uint32_t fresh = record(stack, &key);
-        id = fresh != 0 ? index_insert(&by_hash, hash, fresh, same_stack, &key) : 0;
-    }
-    return id;
+static uint64_t place_of(const struct key *key) {
+    return key->low << 3 ^ key->high;
 }
 
-uint32_t stacks_intern(struct call_stack *stack) {
-    uint32_t id = stack->count != 0 ? stack->frames[stack->count - 1].id : 0;
-    if (__builtin_expect(id != 0, 1))
-        return id;
-    id = find_or_record(stack);
+void stacks_prefetch(struct stack_hash hash) {
+    struct key key = key_of(hash);
+    index_prefetch(&by_hash, place_of(&key));
+}
+
+uint32_t stacks_intern(struct call_stack *stack, struct stack_hash hash) {
+    struct key key = key_of(hash);
+    uint64_t place = place_of(&key);
+    uint32_t id = index_find(&by_hash, place, same_stack, &key);
+    if (id == 0) {
+        uint32_t fresh = record(stack, &key);
+        id = fresh != 0 ? index_insert(&by_hash, place, fresh, same_stack, &key) : 0;
+    }
     if (id == 0)
         return HT_STACK_OVERFLOW;
-    own_frames(stack, id);
+    stacks_own(stack, id);
     return id;
 }

@@ -10,14 +10,20 @@
 
 #include <stdint.h>
 
-struct call_stack;
+#include "../unwind/call_stack.h"
 
 /* Sets up the stacks that stand for a reason (HT_STACK_OVERFLOW, HT_STACK_UNATTRIBUTED). Call once for a
  * new image. */
 void stacks_begin(void);
 
-/* The id of a stack (of its window, see call_stack.h), HT_STACK_OVERFLOW when the tables are full. Notes the
- * id as the owner of those of its frames that had none. */
-uint32_t stacks_intern(struct call_stack *stack);
+/* The id of a stack (of its window, see call_stack.h) with the hash call_stack_hash; HT_STACK_OVERFLOW when
+ * the tables are full. Notes the id as the owner of those of its frames that had none. */
+uint32_t stacks_intern(struct call_stack *stack, struct stack_hash hash);
+
+/* Has fetched what stacks_intern will look at first. */
+void stacks_prefetch(struct stack_hash hash);
+
+/* As stacks_intern, for an id that is known already. */
+void stacks_own(struct call_stack *stack, uint32_t id);
 
 #endif

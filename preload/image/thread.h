@@ -17,6 +17,17 @@ struct deferred {
 
 #define DEFERRED_MAX 64
 
+/* A stack that this thread met lately, by its whole hash: one line of the cache instead of three (the index,
+ * the stack, the cell's number), each from a table too large for it. */
+struct recent {
+    struct stack_hash hash;
+    uint32_t stack, cell; /* 0: none */
+    uint64_t reserved;
+};
+_Static_assert(sizeof(struct recent) == 32, "never on two lines");
+
+#define RECENT_BITS 11
+
 struct thread {
     uint32_t slot;
     uint32_t overflow_cell;     /* of HT_STACK_OVERFLOW: taken at the start, so that it is there in need */
@@ -26,6 +37,7 @@ struct thread {
     uintptr_t last_block; /* entered last by this thread */
     uint32_t **cells;     /* stack id -> cell id, in chunks made on first use */
     struct call_stack stack;
+    struct recent *recents; /* 1 << RECENT_BITS */
 };
 
 #endif

@@ -24,19 +24,20 @@ static uint32_t slot_bound(void) {
 
 /* ---- slots ---- */
 
-/* The private state of a slot that has none yet. Null: no memory. The cells come first: once the image is
- * full every new thread fails there, and must not use up address space each time. */
+/* The private state of a slot that has none yet. Null: no memory. */
 static struct thread *new_state(uint32_t slot) {
     struct stack_hash point = {image_header->hash_key[0], image_header->hash_key[1]};
     struct thread *self = arena_take(sizeof *self);
-    if (self == NULL)
+    if (self == NULL || !cells_open(self))
         return NULL;
     self->slot = slot;
-    self->overflow_cell = cells_new(self, HT_STACK_OVERFLOW);
-    self->unattributed_cell = cells_new(self, HT_STACK_UNATTRIBUTED);
-    if (self->overflow_cell == 0 || self->unattributed_cell == 0)
+    /* entered like any stack's, so that blocks of these stacks are counted in these very cells */
+    self->overflow_cell = cells_find(self, HT_STACK_OVERFLOW);
+    self->unattributed_cell = cells_find(self, HT_STACK_UNATTRIBUTED);
+    if (self->overflow_cell == 0 || self->unattributed_cell == self->overflow_cell)
         return NULL;
-    if (!cells_open(self) || !call_stack_open(&self->stack, options.nframe, point))
+    self->recents = arena_map(sizeof *self->recents << RECENT_BITS);
+    if (self->recents == NULL || !call_stack_open(&self->stack, options.nframe, point))
         return NULL;
     return self;
 }

@@ -30,8 +30,8 @@ struct stack_frame {
     uint64_t pc;              /* coded */
     uint32_t salt;
     uint32_t owner;
-    uint32_t id; /* of the stack that ends here, once known; else 0 */
-    uint32_t reserved;
+    uint32_t id;   /* of the stack that ends here, once known; else 0 */
+    uint32_t cell; /* of that stack, for whoever interns; else 0 */
 };
 
 struct cfi_stack;
@@ -81,6 +81,7 @@ static inline __attribute__((always_inline)) void call_stack_put(struct call_sta
     frame->salt = salt;
     frame->owner = 0;
     frame->id = 0;
+    frame->cell = 0;
 }
 
 #endif

@@ -61,10 +61,7 @@ static struct cfi_stack *make(const struct call_stack *stack) {
     self->words = arena_map(3 * (STACK_FRAMES_MAX + 1) * sizeof *self->words);
     self->extra_slot = arena_map(STACK_FRAMES_MAX * sizeof *self->extra_slot);
     self->walk = arena_map(walk * sizeof *self->walk);
-    self->walk_extra = arena_map(walk * sizeof *self->walk_extra);
-    bool all = frames != NULL && self->words != NULL && self->extra_slot != NULL && self->walk != NULL &&
-               self->walk_extra != NULL;
-    if (!all)
+    if (frames == NULL || self->words == NULL || self->extra_slot == NULL || self->walk == NULL)
         return NULL;
     self->epoch = 1;
     self->frames = frames + 1;
@@ -74,16 +71,8 @@ static struct cfi_stack *make(const struct call_stack *stack) {
 
 /* ---- meeting the kept stack ---- */
 
-static inline bool same_state(const struct frame *kept, const struct frame *now) {
+static inline bool same_state(const struct frame *kept, const struct state *now) {
     return kept->sp == now->sp && kept->pc == now->pc && (kept->needs_bp == 0 || kept->bp == now->bp);
-}
-
-/* The kept frame with the stack pointer of `now`, at index `from` or below, or the next below that. Along one
- * stack rsp falls from old to new, so frames that lie below `now` are passed by. At -1 all have been. */
-static inline int64_t find_kept(const struct cfi_stack *self, int64_t from, const struct frame *now) {
-    while (self->frames[from].sp < now->sp)
-        from--;
-    return from;
 }
 
 /* The newest kept frame that was there before the word was read: below the step that read it. */
@@ -93,27 +82,20 @@ static int64_t below_word(const struct cfi_stack *self, int64_t at, int64_t word
     return at - 1;
 }
 
-static inline uint32_t add_word(struct cfi_stack *self, uint32_t count, uintptr_t slot, uintptr_t value) {
-    self->words[count] = (struct word){slot, value};
-    return count + 1;
-}
-
-/* Enters the words that the step to frame `at` read, from words[count] on; compared from the last to the
- * first. Returns their new number. */
-static inline uint32_t enter_words(struct cfi_stack *self, uint32_t at, uint32_t count) {
-    struct frame *frame = &self->frames[at];
+/* Enters the words that the step to a frame read, from `word` on; compared from the last to the first.
+ * Returns where the next go. */
+static inline struct word *enter_words(const struct frame *frame, uintptr_t extra_slot, struct word *word) {
     if (frame->needs_bp != 0 && frame->bp_slot != 0)
-        count = add_word(self, count, frame->bp_slot, frame->bp);
+        *word++ = (struct word){frame->bp_slot, frame->bp};
     if (likely(frame->from <= FROM_REALIGNED))
-        count = add_word(self, count, frame->sp - 8, frame->pc);
+        *word++ = (struct word){frame->sp - 8, frame->pc};
     if (unlikely(frame->from == FROM_REALIGNED)) {
-        count = add_word(self, count, self->extra_slot[at], frame->sp);
+        *word++ = (struct word){extra_slot, frame->sp};
     } else if (unlikely(frame->from == FROM_SIGNAL)) {
-        uintptr_t extra = self->extra_slot[at];
-        count = add_word(self, count, extra + UCONTEXT_PC - UCONTEXT_SP, frame->pc & ~STACK_EXACT);
-        count = add_word(self, count, extra, frame->sp);
+        *word++ = (struct word){extra_slot + UCONTEXT_PC - UCONTEXT_SP, frame->pc & ~STACK_EXACT};
+        *word++ = (struct word){extra_slot, frame->sp};
     }
-    return frame->words = count;
+    return word;
 }
 
 /* ---- memo of recent stacks ---- */
@@ -126,7 +108,7 @@ static void remember(struct call_stack *stack, uint32_t value) {
     uint32_t count = newest->words - cfi_words_below(self, self->base);
     if (count > MEMO_WORDS || newest->from != FROM_CALLER)
         return;
-    struct memo *memo = cfi_memo_of(self, newest->pc, newest->sp);
+    struct memo *memo = &self->memos[self->vacant];
     memo->epoch = 0; /* a handler on top of this one may never come back here */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     memo->pc = newest->pc;
@@ -167,59 +149,69 @@ void cfi_reset(struct call_stack *stack) {
 /* ---- a whole stack ---- */
 
 /* Puts the walked frames on top of the `kept` oldest ones. There is room for them. */
-static inline void append(struct call_stack *stack, uint32_t kept) {
+static inline void append(struct call_stack *stack, uint32_t kept, const struct walked *end) {
     struct cfi_stack *self = stack->cfi;
-    uint32_t at = kept, words = cfi_words_below(self, kept);
-    uint8_t needs_bp = self->frames[(int64_t)kept - 1].needs_bp;
+    struct frame *frame = self->frames + kept;
+    struct word *word = self->words + frame[-1].words;
+    uint8_t needs_bp = frame[-1].needs_bp;
+    uint32_t at = kept;
     bool same = true;
-    for (uint32_t i = self->walked; i != 0; i--, at++) {
-        struct frame *frame = &self->frames[at];
-        *frame = self->walk[i - 1];
-        if (unlikely(frame->from != FROM_CALL))
-            self->extra_slot[at] = self->walk_extra[i - 1];
-        uint8_t flags = frame->row.bp;
-        frame->needs_bp = needs_bp =
-            (flags & CFI_BP_USED) != 0 || ((flags & CFI_BP_PASSED_ON) != 0 && needs_bp);
-        words = enter_words(self, at, words);
-        call_stack_put(stack, at, frame->pc, &same);
+    for (const struct walked *walked = end; walked-- != self->walk; frame++, at++) {
+        unsigned flags = walked->row.bp; /* CFI_BP_USED is 4, CFI_BP_PASSED_ON 8 */
+        needs_bp = (uint8_t)((flags >> 2 | (flags >> 3 & needs_bp)) & 1);
+        *frame = (struct frame){.pc = walked->pc,
+                                .sp = walked->sp,
+                                .bp = walked->bp,
+                                .bp_slot = walked->bp_slot,
+                                .from = walked->from,
+                                .needs_bp = needs_bp};
+        if (unlikely(walked->from != FROM_CALL))
+            self->extra_slot[at] = walked->extra_slot;
+        word = enter_words(frame, walked->extra_slot, word);
+        frame->words = (uint32_t)(word - self->words);
+        call_stack_put(stack, at, walked->pc, &same);
     }
     self->count = stack->count = at;
 }
 
-/* The walk has met kept frame `at`, and everything below is unchanged. */
-static inline void rejoin(struct call_stack *stack, int64_t at, const struct frame *now) {
+/* The walk has met kept frame `at` as `now`, and everything below is unchanged. */
+static inline void rejoin(struct call_stack *stack, uint32_t at, const struct state *now,
+                          const struct walked *end) {
     struct cfi_stack *self = stack->cfi;
     struct frame *kept = &self->frames[at];
-    uintptr_t extra = self->walk_extra[now - self->walk];
     if (unlikely(kept->bp_slot != now->bp_slot || kept->bp != now->bp || kept->from != now->from ||
-                 (now->from != FROM_CALL && self->extra_slot[at] != extra))) {
+                 (now->from != FROM_CALL && self->extra_slot[at] != now->extra_slot))) {
         kept->bp_slot = now->bp_slot;
         kept->bp = now->bp;
-        kept->from = now->from;
-        self->extra_slot[at] = extra;
-        enter_words(self, (uint32_t)at, cfi_words_below(self, at));
+        kept->from = (uint8_t)now->from;
+        self->extra_slot[at] = now->extra_slot;
+        kept->words =
+            (uint32_t)(enter_words(kept, now->extra_slot, self->words + kept[-1].words) - self->words);
     }
-    self->base = (uint32_t)at;
-    append(stack, (uint32_t)at + 1);
+    self->base = at;
+    append(stack, at + 1, end);
 }
 
 /* The walk has met nothing that was kept. */
-static void begin_with_walk(struct call_stack *stack, bool cut) {
+static void begin_with_walk(struct call_stack *stack, bool cut, const struct walked *end) {
     stack->cfi->epoch += stack->cut != cut; /* what memos say of a whole stack is not of a cut one */
     stack->cut = cut;
-    append(stack, 0);
+    append(stack, 0, end);
     stack->cfi->base = stack->cfi->count;
 }
 
-/* The walk has come to the end of the stack; `end` is what the last step made. */
-static void finish(struct call_stack *stack, enum step result, const struct frame *end) {
+/* The walk has come to the end of the stack; `last` is what the last step made. */
+static void finish(struct call_stack *stack, enum step result, const struct state *last,
+                   const struct walked *end) {
     struct cfi_stack *self = stack->cfi;
     self->frames[-1].words = 0;
-    if (result == STEPPED && end->from == FROM_CALL && end->pc == 0)
-        self->frames[-1].words = add_word(self, 0, end->sp - 8, 0);
-    else if (result == STEPPED)
+    if (result == STEPPED && last->from == FROM_CALL && last->pc == 0) {
+        self->words[0] = (struct word){last->sp - 8, 0};
+        self->frames[-1].words = 1;
+    } else if (result == STEPPED) {
         result = ENDED_BY_MEMORY;
-    begin_with_walk(stack, false);
+    }
+    begin_with_walk(stack, false, end);
     if (result == ENDED_BY_MEMORY)
         self->count = 0; /* it depends on what can be read: do not rejoin it */
 }
@@ -234,57 +226,59 @@ static inline bool may_rejoin(const struct call_stack *stack, uint32_t count) {
     return count <= STACK_FRAMES_MAX && (likely(!stack->cut) || count >= stack->nframe);
 }
 
-/* Tries to end the walk at kept frame `at`, which has the state of `now`. If it cannot, returns the next kept
- * frame that could be met; -1 after it has ended. */
-static inline bool try_to_rejoin(struct call_stack *stack, int64_t *at, const struct frame *now) {
+/* Tries to end the walk at kept frame `at`, which has the state of `now`. If it cannot, `at` becomes the next
+ * kept frame that could be met. */
+static inline bool try_to_rejoin(struct call_stack *stack, int64_t *at, const struct state *now,
+                                 const struct walked *end) {
     struct cfi_stack *self = stack->cfi;
-    uint32_t count = (uint32_t)*at + 1 + self->walked;
+    uint32_t count = (uint32_t)(*at + 1 + (end - self->walk));
     if (unlikely(!may_rejoin(stack, count))) {
         *at = -1;
         return false;
     }
-    int64_t low = cfi_first_word(stack, count), end = cfi_words_below(self, *at);
-    int64_t word = end > low ? cfi_changed_word(self->words, low, end) : low - 1;
+    int64_t low = cfi_first_word(stack, count), last = cfi_words_below(self, *at);
+    int64_t word = last > low ? cfi_changed_word(self->words, low, last) : low - 1;
     if (likely(word < low)) {
-        rejoin(stack, *at, now);
+        rejoin(stack, (uint32_t)*at, now, end);
         return true;
     }
     *at = below_word(self, *at, word);
     return false;
 }
 
-static void walk_from(struct call_stack *stack, const struct frame *start, const struct caller *caller) {
+static void walk_from(struct call_stack *stack, struct state now, const struct caller *caller) {
     struct cfi_stack *self = stack->cfi;
+    const struct frame *frames = self->frames;
     int64_t kept = (int64_t)self->count - 1;
-    uint32_t limit = walk_limit(stack);
-    struct frame *now = self->walk;
+    struct walked *end = self->walk, *limit = end + walk_limit(stack);
     enum step result;
-    *now = *start;
     self->guessed = false;
-    for (self->walked = 0;; now++) {
-        kept = find_kept(self, kept, now);
-        if (same_state(&self->frames[kept], now) && try_to_rejoin(stack, &kept, now))
+    for (;;) {
+        /* Along one stack rsp falls from old to new, so frames that lie below are passed by. */
+        while (frames[kept].sp < now.sp)
+            kept--;
+        if (unlikely(same_state(&frames[kept], &now)) && try_to_rejoin(stack, &kept, &now, end))
             return;
-        if (unlikely(self->walked == limit)) {
+        if (unlikely(end == limit)) {
             self->frames[-1].words = 0;
-            begin_with_walk(stack, true);
+            begin_with_walk(stack, true, end);
             return;
         }
-        self->walked++;
-        now->row = cfi_rows_find(now->pc);
-        result = step(&self->memory, now, now + 1, &self->walk_extra[self->walked]);
-        if (unlikely(result != STEPPED) || unlikely(is_no_pc(now[1].pc)))
+        struct cfi_row row = cfi_rows_find(now.pc);
+        *end++ = (struct walked){now.pc, now.sp, now.bp, now.bp_slot, now.extra_slot, row, (uint8_t)now.from};
+        result = step(&self->memory, row, &now);
+        if (unlikely(result != STEPPED) || unlikely(is_no_pc(now.pc)))
             break;
-        if (unlikely(now->row.kind >= CFI_SIGNAL)) {
-            self->guessed |= now->row.kind == CFI_GUESS;
-            if (now[1].from == FROM_SIGNAL) /* onto another stack, perhaps */
+        if (unlikely(row.kind >= CFI_SIGNAL)) {
+            self->guessed |= row.kind == CFI_GUESS;
+            if (row.kind == CFI_SIGNAL) /* onto another stack, perhaps */
                 kept = (int64_t)self->count - 1;
         }
     }
     if (result == NEEDS_MORE)
         walk_by_gcc(stack, caller);
     else
-        finish(stack, result, now + 1);
+        finish(stack, result, &now, end);
 }
 
 static void walk(struct call_stack *stack, const struct caller *caller) {
@@ -295,18 +289,19 @@ static void walk(struct call_stack *stack, const struct caller *caller) {
     uint32_t generation = __atomic_load_n(&cfi_generation, __ATOMIC_ACQUIRE); /* partner: forget */
     if (unlikely(stack->cfi->generation != generation))
         start_anew(stack, generation);
-    struct frame start = {.pc = caller->pc, .sp = caller_sp(caller), .bp = caller->bp, .from = FROM_CALLER};
-    while (unlikely(unwind_is_own(start.pc))) { /* one hook called another */
-        struct frame outer = {.pc = 0};
-        uintptr_t extra_slot;
-        start.row = cfi_rows_find(start.pc);
-        if (step(&stack->cfi->memory, &start, &outer, &extra_slot) != STEPPED)
+    struct state start = {.pc = caller->pc, .sp = caller_sp(caller), .bp = caller->bp, .from = FROM_CALLER};
+    while (unlikely(unwind_is_own((uintptr_t)start.pc))) { /* one hook called another */
+        if (step(&stack->cfi->memory, cfi_rows_find(start.pc), &start) != STEPPED)
             break;
-        start = (struct frame){.pc = outer.pc, .sp = outer.sp, .bp = outer.bp, .from = FROM_CALLER};
+        start.bp_slot = 0;
+        start.from = FROM_CALLER;
     }
-    stack->known = cfi_recall(stack, start.pc, start.sp, start.bp);
+    stack->known = 0;
+    if (!stack->cfi->missed || start.sp != caller_sp(caller))
+        stack->known = cfi_recall(stack, (uintptr_t)start.pc, start.sp, start.bp);
+    stack->cfi->missed = false;
     if (stack->known == 0)
-        walk_from(stack, &start, caller);
+        walk_from(stack, start, caller);
 }
 
 static void forget(void) {

@@ -18,9 +18,13 @@ struct word {
 };
 
 /* A whole stack by its newest frames: those above a kept frame, the base, as the words that the steps read.
- * The base is the same again if its state is, and the hash of all that lies below it. */
-#define MEMO_WORDS 11
-#define MEMO_BITS  10
+ * The base is the same again if its state is, and the hash of all that lies below it.
+ *
+ * The first place to look is given by pc and sp. Stacks that have these in common differ in some word: what a
+ * memo does not have, but memory does, gives the next place, so each place decides by another word. */
+#define MEMO_WORDS  11
+#define MEMO_BITS   10
+#define MEMO_PLACES 4
 
 struct memo {
     uintptr_t pc, sp, bp; /* the newest frame's */
@@ -38,19 +42,19 @@ struct memo {
 _Static_assert(sizeof(struct memo) == 256, "found by a shift; what is compared first is on one line");
 
 struct cfi_stack {
-    uint32_t generation; /* of the rows that the kept frames are of */
-    uint32_t epoch;      /* memos of others are void */
-    uint32_t count;      /* kept frames; 0: nothing to rejoin */
-    uint32_t walked;
+    uint32_t generation;  /* of the rows that the kept frames are of */
+    uint32_t epoch;       /* memos of others are void */
+    uint32_t count;       /* kept frames; 0: nothing to rejoin */
     uint32_t base;        /* where the last walk rejoined; count if it did not */
     bool guessed;         /* the last walk went by a guess */
+    bool missed;          /* the last look was for this very stack, in vain */
+    uint32_t vacant;      /* where it ended: the place for a new memo */
     struct word *words;   /* oldest first; the end's, then each frame's: at most 3 */
     struct frame *frames; /* outermost first; frames[-1] is none's: its words are those of the step out of the
                              outermost frame, which found no caller */
-    struct frame *walk;   /* newest first */
+    struct walked *walk;  /* newest first */
     uintptr_t
         *extra_slot; /* of kept frames from FROM_REALIGNED (their CFA's) and FROM_SIGNAL (their rsp's) */
-    uintptr_t *walk_extra; /* the same of the walk */
     struct known_memory memory;
     struct memo memos[1u << MEMO_BITS];
 };
@@ -91,8 +95,16 @@ static inline int64_t cfi_first_word(const struct call_stack *stack, uint32_t co
     return likely(count <= stack->nframe) ? 0 : cfi_words_below(stack->cfi, count - stack->nframe);
 }
 
-static inline struct memo *cfi_memo_of(struct cfi_stack *self, uintptr_t pc, uintptr_t sp) {
-    return &self->memos[(sp * 0x9E3779B97F4A7C15u ^ pc * 0xD6E8FEB86659FD93u) >> (64 - MEMO_BITS)];
+static inline uint32_t cfi_next_place(uint64_t place, uint64_t word) {
+    return (uint32_t)((place ^ word) * 0x9E3779B97F4A7C15u >> (64 - MEMO_BITS));
+}
+
+static inline bool cfi_is_base(const struct call_stack *stack, const struct memo *memo, uintptr_t bp) {
+    const struct frame *base = &stack->cfi->frames[memo->base];
+    const struct stack_hash *prefix = &stack->frames[memo->base].prefix;
+    return base->sp == memo->base_sp && prefix->a == memo->base_prefix.a &&
+           prefix->b == memo->base_prefix.b && likely(memo->needs_bp == 0 || memo->bp == bp) &&
+           likely(memo->base_needs_bp == 0 || memo->base_bp == base->bp);
 }
 
 /* The value remembered for the stack of a caller, or 0. */
@@ -103,21 +115,27 @@ static inline __attribute__((always_inline)) uint32_t cfi_recall(struct call_sta
     if (unlikely(self == NULL) ||
         unlikely(self->generation != __atomic_load_n(&cfi_generation, __ATOMIC_ACQUIRE)))
         return 0;
-    const struct memo *memo = cfi_memo_of(self, pc, sp);
-    if (memo->pc != pc || memo->sp != sp || unlikely(memo->epoch != self->epoch) ||
-        unlikely(memo->base >= self->count))
-        return 0;
-    const struct frame *base = &self->frames[memo->base];
-    if (base->sp != memo->base_sp || unlikely(stack->frames[memo->base].prefix.a != memo->base_prefix.a) ||
-        unlikely(stack->frames[memo->base].prefix.b != memo->base_prefix.b) ||
-        unlikely(memo->needs_bp && memo->bp != bp) ||
-        unlikely(memo->base_needs_bp && memo->base_bp != base->bp))
-        return 0;
-    for (const struct word *word = memo->words, *end = word + memo->count; word != end; word++)
-        if (word_at(word->slot) != word->value)
-            return 0;
-    int64_t low = cfi_first_word(stack, memo->depth), end = cfi_words_below(self, memo->base);
-    return end <= low || cfi_changed_word(self->words, low, end) < low ? memo->value : 0;
+    uint32_t place = cfi_next_place(sp * 0xD6E8FEB86659FD93u, pc);
+    for (int i = 0; i < MEMO_PLACES; i++) {
+        const struct memo *memo = &self->memos[place];
+        if (unlikely(memo->pc != pc) || memo->sp != sp || unlikely(memo->epoch != self->epoch) ||
+            unlikely(memo->base >= self->count) || !cfi_is_base(stack, memo, bp))
+            break;
+        const struct word *word = memo->words, *end = word + memo->count;
+        while (word != end && word_at(word->slot) == word->value)
+            word++;
+        if (likely(word == end)) {
+            int64_t low = cfi_first_word(stack, memo->depth), last = cfi_words_below(self, memo->base);
+            if (last <= low || cfi_changed_word(self->words, low, last) < low)
+                return memo->value;
+            break;
+        }
+        if (i != MEMO_PLACES - 1)
+            place = cfi_next_place(place, word_at(word->slot));
+    }
+    self->vacant = place;
+    self->missed = true;
+    return 0;
 }
 
 #endif

@@ -23,7 +23,7 @@ struct bytes {
     bool bad;
 };
 
-static bool take(struct bytes *from, void *to, size_t count) {
+static inline bool take(struct bytes *from, void *to, size_t count) {
     if ((size_t)(from->end - from->at) < count) {
         from->bad = true;
         from->at = from->end;
@@ -43,6 +43,8 @@ static uint8_t take_byte(struct bytes *from) {
 
 static uint64_t take_uleb(struct bytes *from) {
     uint64_t value = 0;
+    if (from->at < from->end && *from->at < 0x80) /* nearly always */
+        return *from->at++;
     for (unsigned shift = 0;; shift += 7) {
         uint8_t byte = take_byte(from);
         if (shift < 64)
@@ -267,10 +269,9 @@ static void execute_extended(struct machine *machine, uint8_t opcode, struct byt
     }
 }
 
-/* Executes until the location passes the target or the code ends. */
+/* Executes until the location passes the target or the code ends. Only advances change the location. */
 static bool execute(struct machine *machine, struct bytes code) {
     while (code.at < code.end && !code.bad && machine->location <= machine->target) {
-        struct state before = machine->now;
         uint8_t opcode = take_byte(&code), low = opcode & 0x3f;
         switch (opcode & 0xc0) {
         case 0x40: machine->location += low * machine->code_align; break;
@@ -280,8 +281,6 @@ static bool execute(struct machine *machine, struct bytes code) {
         case 0xc0: restore_rule(machine, low); break;
         default: execute_extended(machine, opcode, &code); break;
         }
-        if (machine->location > machine->target)
-            machine->now = before;
     }
     return !code.bad;
 }

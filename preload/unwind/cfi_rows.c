@@ -11,7 +11,7 @@ struct cfi_row cfi_rows_fill(uint64_t pc, size_t place) {
     uint64_t word;
     memcpy(&word, &row, sizeof word);
     /* The empty one of the two places, else one by the address: as good as any. */
-    if (cfi_rows[place].row != 0 && (cfi_rows[place ^ 1].row == 0 || (pc >> 4 & 1) != 0))
+    if (cfi_rows[place].row != 0 && (cfi_rows[place ^ 1].row == 0 || (pc >> 1 & 1) != 0))
         place ^= 1;
     __atomic_store_n(&cfi_rows[place].key, pc ^ word, __ATOMIC_RELAXED);
     __atomic_store_n(&cfi_rows[place].row, word, __ATOMIC_RELAXED);

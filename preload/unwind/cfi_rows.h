@@ -1,8 +1,8 @@
 /* cfi_rows.h - a cache of rows by coded PC (call_stack.h): a return address stands for the call before it.
  *
- * Two words an entry, the row and address ^ row, so that a torn pair belongs to no address: readers and
- * writers need no lock and no order.
- * Threads: any, lock-free.  Signals: safe.  Heap: never. */
+ * What lies in one line of code lies in one line of the cache. Two words an entry, the row and address ^ row,
+ * so that a torn pair belongs to no address: readers and writers need no lock and no order. Threads: any,
+ * lock-free.  Signals: safe.  Heap: never. */
 #ifndef HEAPTALLY_CFI_ROWS_H
 #define HEAPTALLY_CFI_ROWS_H
 
@@ -36,7 +36,8 @@ static inline bool cfi_rows_at(size_t place, uint64_t pc, struct cfi_row *row) {
 
 /* The row of the code at a coded PC. */
 static inline struct cfi_row cfi_rows_find(uint64_t pc) {
-    size_t place = (pc * 0x9E3779B97F4A7C15u) >> (64 - CFI_ROWS_BITS);
+    size_t line = (pc >> 6) * 0x9E3779B97F4A7C15u >> (64 - CFI_ROWS_BITS + 2),
+           place = line << 2 | (pc >> 4 & 3);
     struct cfi_row row;
     if (__builtin_expect(cfi_rows_at(place, pc, &row), 1) || cfi_rows_at(place ^ 1, pc, &row))
         return row;

@@ -19,15 +19,22 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-/* A frame's state, and where its parts were read by the step that led to it. */
+/* A kept frame: its state, and where its parts were read by the step that led to it. */
 struct frame {
     uint64_t pc; /* coded (call_stack.h): STACK_EXACT is set if from FROM_SIGNAL */
     uintptr_t sp, bp;
-    uintptr_t bp_slot;  /* 0: that step kept rbp */
-    struct cfi_row row; /* how to step out of this frame */
-    uint32_t words;     /* in cfi_stack.words up to and with this frame's */
-    uint8_t from;       /* enum from */
-    uint8_t needs_bp;   /* 1: this step or an older one uses rbp as it is in this state */
+    uintptr_t bp_slot; /* 0: that step kept rbp */
+    uint32_t words;    /* in cfi_stack.words up to and with this frame's */
+    uint8_t from;      /* enum from */
+    uint8_t needs_bp;  /* 1: the step out of it, or an older one, uses rbp as it is in this state */
+};
+
+/* A frame on a walk. */
+struct walked {
+    uint64_t pc;
+    uintptr_t sp, bp, bp_slot, extra_slot;
+    struct cfi_row row; /* how to step out of it */
+    uint8_t from;
 };
 
 /* Which words besides a saved rbp gave a frame's state. */
@@ -51,72 +58,78 @@ enum step { STEPPED, ENDED, ENDED_BY_MEMORY, NEEDS_MORE };
 #define UCONTEXT_SP (40 + 15 * sizeof(uintptr_t))
 #define UCONTEXT_PC (40 + 16 * sizeof(uintptr_t))
 
-static __attribute__((noinline)) enum step step_signal(struct known_memory *memory, const struct frame *from,
-                                                       struct frame *to, uintptr_t *extra_slot) {
-    uintptr_t context = from->sp;
-    if (!known_memory_readable(memory, context + UCONTEXT_BP) ||
-        !known_memory_readable(memory, context + UCONTEXT_PC))
-        return ENDED_BY_MEMORY;
-    to->bp_slot = context + UCONTEXT_BP;
-    to->bp = word_at(to->bp_slot);
-    *extra_slot = context + UCONTEXT_SP;
-    to->sp = word_at(*extra_slot);
-    to->pc = word_at(context + UCONTEXT_PC) | STACK_EXACT;
-    to->from = FROM_SIGNAL;
-    return STEPPED;
-}
+/* What steps go by, in registers. */
+struct state {
+    uint64_t pc; /* coded */
+    uintptr_t sp, bp;
+    uintptr_t bp_slot, extra_slot; /* as in struct frame; by FROM_REALIGNED the CFA's, by FROM_SIGNAL rsp's */
+    enum from from;
+};
 
 /* Frames are below 1 GiB; a CFA at or below rsp, or far above, is nonsense. */
 static inline bool plausible(uintptr_t cfa, uintptr_t sp, unsigned bits) {
     return cfa - sp - 8 < (uintptr_t)1 << bits;
 }
 
-/* The kinds of rows beyond a register plus a constant: what is special about them. STEPPED: *cfa is what the
+static inline enum step step_signal(struct known_memory *memory, struct state *state) {
+    uintptr_t context = state->sp;
+    if (!known_memory_readable(memory, context + UCONTEXT_BP) ||
+        !known_memory_readable(memory, context + UCONTEXT_PC))
+        return ENDED_BY_MEMORY;
+    *state = (struct state){.pc = word_at(context + UCONTEXT_PC) | STACK_EXACT,
+                            .sp = word_at(context + UCONTEXT_SP),
+                            .bp = word_at(context + UCONTEXT_BP),
+                            .bp_slot = context + UCONTEXT_BP,
+                            .extra_slot = context + UCONTEXT_SP,
+                            .from = FROM_SIGNAL};
+    return STEPPED;
+}
+
+/* A row that says more than a register plus a constant: what is special about it. STEPPED: *cfa is what the
  * rest of the step goes by. */
-static inline enum step special_cfa(struct known_memory *memory, const struct frame *from, struct frame *to,
-                                    uintptr_t *cfa, uintptr_t *extra_slot) {
-    switch ((enum cfi_kind)from->row.kind) {
+static inline enum step special_cfa(struct known_memory *memory, enum cfi_kind kind, struct state *state,
+                                    uintptr_t *cfa) {
+    switch (kind) {
     case CFI_END: return ENDED;
     case CFI_FROM_SAVED:
         if (!known_memory_readable(memory, *cfa))
             return ENDED_BY_MEMORY;
-        to->from = FROM_REALIGNED;
-        *extra_slot = *cfa;
+        state->from = FROM_REALIGNED;
+        state->extra_slot = *cfa;
         *cfa = word_at(*cfa);
         return STEPPED;
     case CFI_GUESS: /* of a register that holds anything, and its words will be read again: it must stay near
                      */
-        return plausible(*cfa, from->sp, 18) ? STEPPED : ENDED_BY_MEMORY;
+        return plausible(*cfa, state->sp, 18) ? STEPPED : ENDED_BY_MEMORY;
     default: return NEEDS_MORE;
     }
 }
 
-/* Fills in `to` but for its row, and *extra_slot where to->from says so; from->row is set. */
-static inline __attribute__((always_inline)) enum step
-step(struct known_memory *memory, const struct frame *from, struct frame *to, uintptr_t *extra_slot) {
-    const struct cfi_row row = from->row;
-    uintptr_t cfa = (row.kind == CFI_FROM_SP ? from->sp : from->bp) + (uintptr_t)(intptr_t)row.cfa_offset;
-    to->from = FROM_CALL;
+/* From a frame to its caller, by its row. The state is changed only by STEPPED. */
+static inline __attribute__((always_inline)) enum step step(struct known_memory *memory, struct cfi_row row,
+                                                            struct state *state) {
+    uintptr_t cfa = (row.kind == CFI_FROM_SP ? state->sp : state->bp) + (uintptr_t)(intptr_t)row.cfa_offset;
+    state->from = FROM_CALL;
     if (unlikely(row.kind > CFI_FROM_BP)) {
         if (row.kind == CFI_SIGNAL)
-            return step_signal(memory, from, to, extra_slot);
-        enum step special = special_cfa(memory, from, to, &cfa, extra_slot);
+            return step_signal(memory, state);
+        enum step special = special_cfa(memory, (enum cfi_kind)row.kind, state, &cfa);
         if (special != STEPPED)
             return special;
     }
-    if (unlikely(!plausible(cfa, from->sp, 30)) || unlikely(!known_memory_readable(memory, cfa - 8)))
+    if (unlikely(!plausible(cfa, state->sp, 30)) || unlikely(!known_memory_readable(memory, cfa - 8)))
         return ENDED_BY_MEMORY;
-    to->bp = from->bp;
-    to->bp_slot = 0;
-    if ((row.bp & CFI_BP_PLACE) != CFI_BP_KEPT) {
-        to->bp_slot =
-            ((row.bp & CFI_BP_PLACE) == CFI_BP_CFA ? cfa : from->bp) + (uintptr_t)(intptr_t)row.bp_offset;
-        if (unlikely(!known_memory_readable(memory, to->bp_slot)))
+    state->bp_slot = 0;
+    unsigned place = row.bp & CFI_BP_PLACE;
+    if (place != CFI_BP_KEPT) {
+        uintptr_t slot = (place == CFI_BP_CFA ? cfa : state->bp) + (uintptr_t)(intptr_t)row.bp_offset;
+        if (unlikely(!known_memory_readable(memory, slot)))
             return ENDED_BY_MEMORY;
-        to->bp = word_at(to->bp_slot);
+        state->bp_slot = slot;
+        state->bp = word_at(slot);
     }
-    to->pc = word_at(cfa - 8);
-    to->sp = cfa;
+    state->pc = word_at(cfa - 8);
+    state->sp = cfa;
     return STEPPED;
 }
 

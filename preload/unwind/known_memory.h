@@ -12,9 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* [low, high): known readable, the stack that this thread was last seen on. */
+/* From low on, so many words: known readable, the stack that this thread was last seen on. */
 struct known_memory {
-    uintptr_t low, high;
+    uintptr_t low, words;
 };
 
 #define KNOWN_MEMORY_PAGE ((uintptr_t)4096)
@@ -23,14 +23,14 @@ static __attribute__((noinline)) bool known_memory_probe(struct known_memory *se
     uint64_t word;
     if (!sys_peek((const void *)address, &word, sizeof word))
         return false;
-    uintptr_t page = address & ~(KNOWN_MEMORY_PAGE - 1);
-    if (page == self->high) {
-        self->high += KNOWN_MEMORY_PAGE;
+    uintptr_t page = address & ~(KNOWN_MEMORY_PAGE - 1), more = KNOWN_MEMORY_PAGE / sizeof word;
+    if (page == self->low + self->words * sizeof word) {
+        self->words += more;
     } else if (page + KNOWN_MEMORY_PAGE == self->low) {
         self->low = page;
+        self->words += more;
     } else {
-        self->low = page;
-        self->high = page + KNOWN_MEMORY_PAGE;
+        *self = (struct known_memory){page, more};
     }
     return true;
 }
@@ -39,7 +39,7 @@ static __attribute__((noinline)) bool known_memory_probe(struct known_memory *se
 static inline bool known_memory_readable(struct known_memory *self, uintptr_t address) {
     uintptr_t offset =
         address - self->low; /* its lowest bits turn into the highest: one comparison for both */
-    return __builtin_expect((offset >> 3 | offset << 61) < (self->high - self->low) >> 3, 1) ||
+    return __builtin_expect((offset >> 3 | offset << 61) < self->words, 1) ||
            ((address & 7) == 0 && known_memory_probe(self, address));
 }
 

@@ -11,25 +11,29 @@
 #include <stdint.h>
 
 #define STACK_HASH_PRIME ((UINT64_C(1) << 61) - 1)
-#define STACK_HASH_POINT ((UINT64_C(1) << 60) - 1) /* the largest */
+#define STACK_HASH_POINT ((UINT64_C(1) << 59) - 1) /* the largest */
+#define STACK_HASH_VALUE ((UINT64_C(3) << 61) - 1) /* the largest on the way */
 
 struct stack_hash {
     uint64_t a, b;
 };
 
 static inline uint64_t stack_hash_step(uint64_t value, uint64_t point, uint64_t coefficient) {
-    __extension__ unsigned __int128 product = (unsigned __int128)value * point + coefficient;
-    return ((uint64_t)product & STACK_HASH_PRIME) + (uint64_t)(product >> 61);
+    __extension__ unsigned __int128 product = (unsigned __int128)value * point;
+    return ((uint64_t)product & STACK_HASH_PRIME) + (uint64_t)(product >> 61) + coefficient;
 }
 
 /* The hash of `below` with one more frame: coefficients below 2^61 that tell frames apart. pc: 48 bits;
  * exact: 0 or 1; of salt, how often the range of pc was unmapped, each polynomial sees half. */
 static inline struct stack_hash stack_hash_put(struct stack_hash below, struct stack_hash point, uint64_t pc,
                                                uint64_t exact, uint32_t salt) {
-    uint64_t frame = 1 + pc + (exact << 49);
-    return (struct stack_hash){
-        stack_hash_step(below.a, point.a, frame + ((uint64_t)(salt & 0x7ff) << 50)),
-        stack_hash_step(below.b, point.b, frame + ((uint64_t)(salt >> 11 & 0x7ff) << 50))};
+    uint64_t frame = 1 + pc + (exact << 49), first = frame, second = frame;
+    if (__builtin_expect(salt != 0, 0)) {
+        first += (uint64_t)(salt & 0x7ff) << 50;
+        second += (uint64_t)(salt >> 11 & 0x7ff) << 50;
+    }
+    return (struct stack_hash){stack_hash_step(below.a, point.a, first),
+                               stack_hash_step(below.b, point.b, second)};
 }
 
 /* ---- whole values: rare ---- */

@@ -42,7 +42,7 @@ static void describes_itself_body(void) {
     CHECK(header->user_id == geteuid() && header->nframe == 128 && header->pointer_bytes == sizeof(void *));
     CHECK(header->start_ticks == process_start_ticks(header->pid) && header->start_ticks != 0);
     CHECK(header->budget_bytes == 16u << 20 && header->losses[HT_LOSS_NO_FILE] == 0);
-    CHECK(header->hash_key[0] != 0 && header->hash_key[0] >> 60 == 0 && header->hash_key[1] >> 60 == 0);
+    CHECK(header->hash_key[0] != 0 && header->hash_key[0] >> 59 == 0 && header->hash_key[1] >> 59 == 0);
     CHECK(strstr(header->executable, "unit_preload_image") != NULL);
     CHECK(strstr(header->command_line, "unit_preload_image") != NULL && header->command_line_bytes != 0);
     uint64_t end = HT_HEADER_BYTES;

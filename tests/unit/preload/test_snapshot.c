@@ -58,7 +58,7 @@ static void allocate_some(void) {
         for (int j = 0; j < 20; j++)
             pcs[j] = (uintptr_t)allocate_some + random_below(&seed, j < 3 ? 20 : 2);
         call_stack_set(&self->stack, pcs, 20);
-        uint32_t cell = cells_find(self, stacks_intern(&self->stack));
+        uint32_t cell = cells_find(self, stacks_intern(&self->stack, call_stack_hash(&self->stack)));
         counters_allocated(self, cell, i);
         if (i % 2 == 0)
             counters_freed(self, cell, i);

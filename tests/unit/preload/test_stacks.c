@@ -34,7 +34,7 @@ static uint32_t intern(struct call_stack *trace, const struct walk *walk) {
     for (uint32_t i = 0; i < walk->depth; i++)
         newest_first[i] = walk->pcs[walk->depth - 1 - i];
     call_stack_set(trace, newest_first, walk->depth);
-    return stacks_intern(trace);
+    return stacks_intern(trace, call_stack_hash(trace));
 }
 
 static uint32_t kept_frames(const struct walk *walk, const uint64_t **first) {
@@ -142,10 +142,10 @@ static void interns_the_empty_stack(void **state) {
     uint64_t none[1];
     assert_true(call_stack_open(&trace, 4, test_point()));
     call_stack_set(&trace, NULL, 0);
-    uint32_t id = stacks_intern(&trace);
+    uint32_t id = stacks_intern(&trace, call_stack_hash(&trace));
     assert_true(id >= HT_STACK_FIRST);
     assert_int_equal(decode(id, none), 0);
-    assert_int_equal(stacks_intern(&trace), id);
+    assert_int_equal(stacks_intern(&trace, call_stack_hash(&trace)), id);
 }
 
 static void keeps_exact_frames_apart(void **state) {
@@ -154,10 +154,10 @@ static void keeps_exact_frames_apart(void **state) {
     const uintptr_t pcs[] = {0x50, 0x777, 0x30};
     assert_true(call_stack_open(&trace, 4, test_point()));
     call_stack_set(&trace, pcs, 3);
-    uint32_t without = stacks_intern(&trace);
+    uint32_t without = stacks_intern(&trace, call_stack_hash(&trace));
     call_stack_signal_return = 0x777;
     call_stack_set(&trace, pcs, 3);
-    uint32_t with = stacks_intern(&trace);
+    uint32_t with = stacks_intern(&trace, call_stack_hash(&trace));
     call_stack_signal_return = 0;
     assert_true(with != without);
     const struct ht_stack *stack = &image_stacks[with];
