@@ -54,5 +54,6 @@ def bytes_per_stack(bench, tool, count):
 SECTIONS = (
     Section("blocks", "a tracer's resident bytes for each live block; native: the allocator's",
             tuple(f"blocks-{size}" for size in BLOCKS), run_blocks),
-    Section("stacks", "a tracer's resident bytes for each distinct stack with one block live", tuple(STACKS), run_stacks),
+    Section("stacks", "a tracer's resident bytes for each distinct stack with one block live", tuple(STACKS),
+            run_stacks),
 )

@@ -17,7 +17,7 @@ HEAPTRACK = ("/usr/lib/heaptrack/libheaptrack_preload.so", "/usr/lib64/heaptrack
              "/usr/lib/x86_64-linux-gnu/heaptrack/libheaptrack_preload.so")
 
 Section = collections.namedtuple("Section", "name what rows run")
-Tool = collections.namedtuple("Tool", "name environment ours")
+Tool = collections.namedtuple("Tool", "name environment")
 Result = collections.namedtuple("Result", "cpu_s wall_s resident_bytes status output")
 
 
@@ -77,13 +77,13 @@ class Bench:
     # ---- tools ----
 
     def find_tools(self, arguments):
-        found = [Tool("native", {}, False), self.ours("heaptally"), self.ours("libunwind", HEAPTALLY_UNWINDER="libunwind")]
-        found += filter(None, (self.sampled(), self.heaptrack()))
+        found = [Tool("native", {}), self.ours("heaptally"), self.ours("libunwind", HEAPTALLY_UNWINDER="libunwind"),
+                 *filter(None, (self.sampled(), self.heaptrack()))]
         for word in arguments.libraries:
             name, _, path = word.partition("=")
             if not name or not os.path.isfile(path):
                 raise Problem(f"{word}: not NAME=LIBRARY.so of a library that exists")
-            found.append(Tool(name, {"LD_PRELOAD": os.path.abspath(path)}, False))
+            found.append(Tool(name, {"LD_PRELOAD": os.path.abspath(path)}))
         wanted = set(filter(None, arguments.tools.split(",")))
         unknown = wanted - {tool.name for tool in found}
         if unknown:
@@ -94,7 +94,7 @@ class Bench:
         images = self.directory / "images"
         images.mkdir(mode=0o700, exist_ok=True)
         return Tool(name, {"LD_PRELOAD": self.library, "HEAPTALLY_DIR": str(images),
-                           "HEAPTALLY_OUT": str(self.directory / "%p.%n.hts"), **variables}, True)
+                           "HEAPTALLY_OUT": str(self.directory / "%p.%n.hts"), **variables})
 
     def sampled(self):
         """A library that knows the variable refuses nonsense in it; one that does not know it would trace all."""
@@ -108,7 +108,7 @@ class Bench:
     def heaptrack(self):
         for path in HEAPTRACK:
             if os.path.exists(path):
-                return Tool("heaptrack", {"LD_PRELOAD": path, "DUMP_HEAPTRACK_OUTPUT": "/dev/null"}, False)
+                return Tool("heaptrack", {"LD_PRELOAD": path, "DUMP_HEAPTRACK_OUTPUT": "/dev/null"})
         return say_skipped("heaptrack", "its preload library is not installed")
 
     def tool(self, name):
@@ -164,8 +164,8 @@ class Bench:
 
 # ---- helper programs ----
 
-SOURCES = {"measure": ["measure.c"], "pairs": ["pairs.c"], "handover": ["handover.c"], "blocks": ["blocks.c", "resident.c"],
-           "stacks": ["stacks.c", "resident.c"], "objects": ["objects.cc"]}
+SOURCES = {"measure": ["measure.c"], "pairs": ["pairs.c"], "handover": ["handover.c"], "objects": ["objects.cc"],
+           "blocks": ["blocks.c", "resident.c"], "stacks": ["stacks.c", "resident.c"]}
 
 
 def helper(name):
