@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define OUT_OF_LINE __attribute__((noinline, noclone))
+#define OUT_OF_LINE __attribute__((noinline))
 #define AFTER_CALL  __asm__ volatile("" ::: "memory")
 #define THREADS_MAX 64
 #define BATCH       1024

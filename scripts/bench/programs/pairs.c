@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define OUT_OF_LINE __attribute__((noinline, noclone))
+#define OUT_OF_LINE __attribute__((noinline))
 #define AFTER_CALL  __asm__ volatile("" ::: "memory") /* keeps the call from being a jump */
 #define BLOCK_BYTES 64
 #define RING        64

@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define OUT_OF_LINE __attribute__((noinline, noclone))
+#define OUT_OF_LINE __attribute__((noinline))
 #define AFTER_CALL  __asm__ volatile("" ::: "memory")
 #define BLOCK_BYTES 16
 
