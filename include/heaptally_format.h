@@ -281,7 +281,8 @@ struct ht_header {
     uint64_t verify_every;      /* HEAPTALLY_VERIFY_UNWIND; 0: off */
     uint64_t verified_stacks;   /* (atomic) */
     uint64_t mismatched_stacks; /* (atomic) */
-    uint64_t reserved[5];
+    uint64_t guessed_stacks;    /* (atomic) differed below a frame without CFI: there both guess */
+    uint64_t reserved[4];
     char label[HT_LABEL_BYTES];     /* snapshot: of heaptally_snapshot() */
     char program[HT_PROGRAM_BYTES]; /* its name: the last component of its first argument */
     char executable[HT_PATH_BYTES]; /* links followed */

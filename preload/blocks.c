@@ -213,21 +213,50 @@ bool blocks_known(uintptr_t address) {
 
 /* ---- all ---- */
 
-static void visit_leaf(const struct blocks_leaf *leaf, uintptr_t base, void (*visit)(struct block)) {
-    for (uint32_t i = 0; i < 1u << (LEAF_BITS - blocks_small_shift); i++)
+static void visit_leaf(const struct blocks_leaf *leaf, uintptr_t base,
+                       void (*visit)(uintptr_t, struct block)) {
+    for (uintptr_t i = 0; i < 1u << (LEAF_BITS - blocks_small_shift); i++)
         if (leaf->small[i] != 0)
-            visit(blocks_small(leaf->small[i]));
-    for (uintptr_t i = 0; i < 1u << (LEAF_BITS - 9); i++)
+            visit(base + (i << blocks_small_shift) + (leaf->small[i] >> 31 << 4),
+                  blocks_small(leaf->small[i]));
+    for (uintptr_t i = 0; i < 1u << (LEAF_BITS - 9); i++) {
+        uintptr_t address = base + (i << 9) + (leaf->medium[i] >> 58 << 3);
         if (leaf->medium[i] != 0)
-            visit(wide_block(leaf->medium[i], base + (i << 9) + (leaf->medium[i] >> 58 << 3), false));
-    for (uintptr_t i = 0; i < 1u << (LEAF_BITS - 13); i++)
+            visit(address, wide_block(leaf->medium[i], address, false));
+    }
+    for (uintptr_t i = 0; i < 1u << (LEAF_BITS - 13); i++) {
+        uintptr_t address = base + (i << 13) + (leaf->large[i] >> 54 << 3);
         if (leaf->large[i] != 0)
-            visit(wide_block(leaf->large[i], base + (i << 13) + (leaf->large[i] >> 54 << 3), false));
+            visit(address, wide_block(leaf->large[i], address, false));
+    }
 }
 
-void blocks_each(void (*visit)(struct block block)) {
+void blocks_each(void (*visit)(uintptr_t address, struct block block)) {
     for (uintptr_t r = 0; r < 1u << ROOT_BITS; r++)
         for (uintptr_t t = 0; blocks_root[r] != NULL && t < 1u << TABLE_BITS; t++)
             if (blocks_root[r]->leaves[t] != NULL)
                 visit_leaf(blocks_root[r]->leaves[t], (r << TABLE_BITS | t) << LEAF_BITS, visit);
+}
+
+/* ---- few blocks ---- */
+
+static void count_in_page(uintptr_t address, int by) {
+    struct blocks_leaf *leaf = blocks_find_leaf(address);
+    uint16_t *count = &leaf->counts[offset_of(address) >> 12];
+    __atomic_fetch_add(count, (uint16_t)by,
+                       __ATOMIC_RELAXED); /* ordered as the entry is (blocks.h, Threads) */
+}
+
+enum blocks_put blocks_put_counted(uintptr_t address, struct block block, struct block *old) {
+    enum blocks_put put = blocks_put(address, block, old);
+    if (put == BLOCKS_PUT)
+        count_in_page(address, 1);
+    return put;
+}
+
+struct block blocks_remove_counted(uintptr_t address) {
+    struct block block = blocks_none_near(address) ? (struct block){0, 0} : blocks_remove(address);
+    if (block.cell != 0)
+        count_in_page(address, -1);
+    return block;
 }

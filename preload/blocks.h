@@ -42,10 +42,15 @@ static inline struct block blocks_remove(uintptr_t address);
 bool blocks_known(uintptr_t address);
 
 /* Calls `visit` for each block; in a process without other threads (a forked child). */
-void blocks_each(void (*visit)(struct block block));
+void blocks_each(void (*visit)(uintptr_t address, struct block block));
 
 /* Sizes of 4 GiB - 1 and more that had to be cut, since the side list was full. */
 uint64_t blocks_clipped(void);
+
+/* Where few blocks are entered: as blocks_put and blocks_remove, and keeps count of them by page, so that
+ * blocks_none_near can tell soon that an address has none. */
+enum blocks_put blocks_put_counted(uintptr_t address, struct block block, struct block *old);
+struct block blocks_remove_counted(uintptr_t address);
 
 /* ---- inline, since it is done for every event: blocks below 512 bytes in an existing leaf ---- */
 
@@ -58,7 +63,8 @@ uint64_t blocks_clipped(void);
 struct blocks_leaf {
     uint64_t medium[1u << (BLOCKS_LEAF_BITS - 9)];
     uint64_t large[1u << (BLOCKS_LEAF_BITS - 13)];
-    uint32_t small[]; /* 1 << (BLOCKS_LEAF_BITS - blocks_small_shift) */
+    uint16_t counts[1u << (BLOCKS_LEAF_BITS - 12)]; /* (atomic) blocks_put_counted, by page */
+    uint32_t small[];                               /* 1 << (BLOCKS_LEAF_BITS - blocks_small_shift) */
 };
 
 struct blocks_table {
@@ -95,6 +101,13 @@ static inline uint32_t blocks_tag(uintptr_t address) {
 
 static inline struct block blocks_small(uint32_t entry) {
     return (struct block){entry >> BLOCKS_CELL_BITS & (BLOCKS_SMALL_LIMIT - 1), entry & BLOCKS_CELL_MASK};
+}
+
+/* Whether no block was put_counted in the page of the address. */
+static inline bool blocks_none_near(uintptr_t address) {
+    const struct blocks_leaf *leaf = blocks_find_leaf(address);
+    uintptr_t page = (address & ((1u << BLOCKS_LEAF_BITS) - 1)) >> 12;
+    return leaf == NULL || __atomic_load_n(&leaf->counts[page], __ATOMIC_RELAXED) == 0;
 }
 
 /* Has the line of the cache fetched that blocks_put_in will write: the table is larger than any cache. */

@@ -14,6 +14,7 @@
 #include "track.h"
 #include "triggers.h"
 #include "unwind/unwind.h"
+#include "verify.h"
 
 #include <unistd.h>
 
@@ -31,6 +32,8 @@ __attribute__((constructor)) static void start(void) {
             options_unfollow(environ, "libheaptally.so");
         unwind_choose();
         note_unwinder();
+        if (options.verify_every != 0 && verify_open())
+            track_verify();
         modules_record_all();
         triggers_install_signal();
     }

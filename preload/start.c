@@ -5,6 +5,7 @@
 #include "start.h"
 
 #include "image/image.h"
+#include "image/sample.h"
 #include "image/stacks.h"
 #include "platform/options.h"
 #include "platform/sys.h"
@@ -78,6 +79,8 @@ bool start_once(void) {
     if (!image_create())
         return false;
     stacks_begin();
+    if (options.sample_bytes != 0)
+        sample_begin(options.sample_bytes, image_header->hash_key[1]);
     image_header->totals.peak_sequence = 1;
     return true;
 }

@@ -16,12 +16,14 @@
 #include "image/counters.h"
 #include "image/image.h"
 #include "image/modules.h"
+#include "image/sample.h"
 #include "image/snapshot.h"
 #include "image/stacks.h"
 #include "image/threads.h"
 #include "platform/options.h"
 #include "platform/sys.h"
 #include "start.h"
+#include "verify.h"
 #include "unwind/cfi.h"
 
 #include <sys/mman.h>
@@ -31,11 +33,13 @@
 /* initial-exec by -ftls-model: plain loads off the thread pointer, never __tls_get_addr */
 static __thread struct {
     struct thread *self;
-    uintptr_t
-        inside; /* 0: outside; else about where the stack was on entering, plus MUTED as often as muted */
+    uintptr_t inside; /* 0: outside; else where on the stack it entered, plus MUTED as often as muted */
+    int64_t until;    /* sampling: bytes until the next point; may be past */
+    bool drawn;       /* `until` has been */
 } here;
 
-enum page_word { WIPED = 0, OWN_IMAGE = 1, ADOPTING = 2 };
+/* OWN_SAMPLED, OWN_VERIFIED: own too, but no event takes the short way. */
+enum page_word { WIPED = 0, OWN_IMAGE = 1, ADOPTING = 2, OWN_SAMPLED = 3, OWN_VERIFIED = 4 };
 
 /* A page of its own: the largest of any machine. In .bss beyond the file, so anonymous memory. */
 #if defined(__aarch64__)
@@ -49,8 +53,10 @@ static union {
     char page[PAGE_BYTES];
 } fork_page __attribute__((aligned(PAGE_BYTES)));
 
-static uint32_t started; /* (atomic) */
-static uint32_t stopped; /* (atomic) */
+static uint32_t own_word = OWN_IMAGE; /* of this process, as its options have it */
+static bool verifying;                /* (atomic) */
+static uint32_t started;              /* (atomic) */
+static uint32_t stopped;              /* (atomic) */
 
 /* ---- being in the right process ---- */
 
@@ -59,16 +65,26 @@ void track_begin(void) {
         return;
     if (sys_advise(&fork_page, sizeof fork_page, MADV_WIPEONFORK) != 0)
         return;
-    __atomic_store_n(&fork_page.word, OWN_IMAGE, __ATOMIC_RELEASE); /* partner: is_own's acquire */
+    own_word = options.sample_bytes != 0 ? OWN_SAMPLED : OWN_IMAGE;
+    __atomic_store_n(&fork_page.word, own_word, __ATOMIC_RELEASE); /* partner: page_word's acquire */
     __atomic_store_n(&started, 1, __ATOMIC_RELEASE); /* partner: the acquire above, in track_ready */
 }
 
-static inline bool is_own(void) {
-    return likely(__atomic_load_n(&fork_page.word, __ATOMIC_ACQUIRE) == OWN_IMAGE);
+static inline uint32_t page_word(void) {
+    return __atomic_load_n(&fork_page.word, __ATOMIC_ACQUIRE);
 }
 
-static void inherit_block(struct block block) {
-    counters_inherit(block.cell, block.size_bytes);
+static inline bool is_own(void) {
+    return likely(page_word() == own_word);
+}
+
+static struct weight weight_of(uintptr_t address, uint64_t size_bytes) {
+    return options.sample_bytes != 0 ? sample_weight(size_bytes, address)
+                                     : (struct weight){1, size_bytes, 0, 0};
+}
+
+static void inherit_block(uintptr_t address, struct block block) {
+    counters_inherit(block.cell, weight_of(address, block.size_bytes));
 }
 
 /* The child's first event. The mapping is still the parent's; nothing may be written before it is ours. */
@@ -93,21 +109,42 @@ static __attribute__((noinline)) bool become_own(void) {
         return false;
     if (!__atomic_compare_exchange_n(&fork_page.word, &wiped, ADOPTING, false, __ATOMIC_ACQUIRE,
                                      __ATOMIC_RELAXED))
-        return wiped == OWN_IMAGE; /* ADOPTING: a handler on top of adopt, or a raw clone; let it pass */
+        return wiped == own_word; /* ADOPTING: a handler on top of adopt, or a raw clone; let it pass */
     uintptr_t before = here.inside;
     if (before == 0)
         here.inside = (uintptr_t)__builtin_frame_address(0);
     bool own = adopt();
     here.inside = before;
-    /* Without an image of its own the page stays as it is: OWN_IMAGE would let a thread that has already read
+    /* Without an image of its own the page stays as it is: own_word would let a thread that has already read
      * `stopped` write to the parent's. */
     if (own)
-        __atomic_store_n(&fork_page.word, OWN_IMAGE, __ATOMIC_RELEASE);
+        __atomic_store_n(&fork_page.word, own_word, __ATOMIC_RELEASE);
     return own;
 }
 
 bool track_ready(void) {
     return is_own() || become_own();
+}
+
+void track_verify(void) {
+    if (!track_ready())
+        return;
+    __atomic_store_n(&verifying, true, __ATOMIC_RELEASE);
+    if (own_word == OWN_IMAGE) {
+        own_word = OWN_VERIFIED;
+        __atomic_store_n(&fork_page.word, OWN_VERIFIED, __ATOMIC_RELEASE);
+    }
+}
+
+/* ---- counting, exact or sampled ---- */
+
+static void count_block(struct thread *thread, uintptr_t address, struct block block, bool freed) {
+    if (unlikely(options.sample_bytes != 0))
+        counters_sampled(thread, block.cell, sample_weight(block.size_bytes, address), freed);
+    else if (freed)
+        counters_freed(thread, block.cell, block.size_bytes);
+    else
+        counters_allocated(thread, block.cell, block.size_bytes);
 }
 
 /* ---- the guard ---- */
@@ -118,10 +155,7 @@ static void count_deferred(struct thread *thread) {
         count = __atomic_load_n(&thread->deferred_count, __ATOMIC_RELAXED);
         for (; done < count && done < DEFERRED_MAX; done++) {
             const struct deferred *event = &thread->deferred[done];
-            if (event->freed)
-                counters_freed(thread, event->cell, event->size_bytes);
-            else
-                counters_allocated(thread, event->cell, event->size_bytes);
+            count_block(thread, event->address, (struct block){event->size_bytes, event->cell}, event->freed);
         }
     } while (!__atomic_compare_exchange_n(&thread->deferred_count, &count, 0, false, __ATOMIC_RELAXED,
                                           __ATOMIC_RELAXED));
@@ -189,16 +223,16 @@ static __attribute__((noinline)) bool enter_slowly(uintptr_t frame, struct threa
 /* Enters the tracer: true where nothing is out of the ordinary, which is nearly always. */
 static inline bool enter(struct thread **thread) {
     *thread = here.self;
-    if (unlikely(*thread == NULL) || unlikely(here.inside != 0) || unlikely(!is_own()))
+    if (unlikely(*thread == NULL) || unlikely(here.inside != 0) || unlikely(page_word() != OWN_IMAGE))
         return false;
     open_guard((uintptr_t)__builtin_frame_address(0));
     return true;
 }
 
-static void defer(struct thread *thread, uint32_t cell, uint64_t size_bytes, bool freed) {
+static void defer(struct thread *thread, uintptr_t address, struct block block, bool freed) {
     uint32_t at = __atomic_fetch_add(&thread->deferred_count, 1, __ATOMIC_RELAXED);
     if (at < DEFERRED_MAX)
-        thread->deferred[at] = (struct deferred){cell, freed, size_bytes};
+        thread->deferred[at] = (struct deferred){block.cell, freed, block.size_bytes, address};
     else
         image_lose(HT_LOSS_DEFERRED, 1); /* at once: a thread whose handler jumped out may never leave */
 }
@@ -249,6 +283,11 @@ static inline __attribute__((always_inline)) uint32_t current_cell(struct thread
     return walked_cell(thread, caller);
 }
 
+static enum blocks_put put_block(uintptr_t address, struct block block, struct block *old) {
+    return options.sample_bytes != 0 ? blocks_put_counted(address, block, old)
+                                     : blocks_put(address, block, old);
+}
+
 /* A block was entered at an address that has one. Either that one was freed behind our back, or it is this
  * very block: an allocator's function that calls another interposed one (calloc by malloc, say). The inner
  * call was this thread's last entry then, and has counted the block. True: count the new one. */
@@ -260,9 +299,9 @@ static bool replaced(struct thread *thread, uintptr_t address, struct block old,
     }
     __atomic_fetch_add(&image_slots[thread->slot].lost_frees, 1, __ATOMIC_RELAXED);
     if (nested)
-        defer(thread, old.cell, old.size_bytes, true);
+        defer(thread, address, old, true);
     else
-        counters_freed(thread, old.cell, old.size_bytes);
+        count_block(thread, address, old, true);
     return true;
 }
 
@@ -281,22 +320,20 @@ static __attribute__((noinline)) bool settle_put(enum blocks_put put, struct thr
     return false;
 }
 
-/* Enters the block; false: do not count it. leaf: blocks_find_leaf's. */
-static inline bool enter_block(struct thread *thread, struct blocks_leaf *leaf, uintptr_t address,
-                               struct block block, bool nested) {
-    struct block old = {0, 0};
-    enum blocks_put put = blocks_put_in(leaf, address, block, &old);
-    if (unlikely(block.size_bytes >= UINT32_MAX))
+static inline void note_clipped(uint64_t size_bytes) {
+    if (unlikely(size_bytes >= UINT32_MAX))
         __atomic_store_n(&image_header->losses[HT_LOSS_CLIPPED_SIZES], blocks_clipped(), __ATOMIC_RELAXED);
-    bool count = likely(put == BLOCKS_PUT) || settle_put(put, thread, address, block.size_bytes, old, nested);
-    thread->last_block = address;
-    return count;
 }
 
-static void allocated_nested(struct thread *thread, uintptr_t address, uint64_t size_bytes) {
-    struct block block = {size_bytes, thread->unattributed_cell};
-    if (enter_block(thread, blocks_find_leaf(address), address, block, true))
-        defer(thread, block.cell, size_bytes, false);
+/* Enters the block; false: do not count it. leaf: blocks_find_leaf's. */
+static inline bool enter_block(struct thread *thread, struct blocks_leaf *leaf, uintptr_t address,
+                               struct block block) {
+    struct block old = {0, 0};
+    enum blocks_put put = blocks_put_in(leaf, address, block, &old);
+    note_clipped(block.size_bytes);
+    bool count = likely(put == BLOCKS_PUT) || settle_put(put, thread, address, block.size_bytes, old, false);
+    thread->last_block = address;
+    return count;
 }
 
 static inline __attribute__((always_inline)) void
@@ -304,8 +341,53 @@ allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes, const s
     struct blocks_leaf *leaf = blocks_find_leaf(address);
     blocks_prefetch(leaf, address);
     struct block block = {size_bytes, current_cell(thread, caller)};
-    if (likely(enter_block(thread, leaf, address, block, false)))
+    if (likely(enter_block(thread, leaf, address, block)))
         counters_allocated(thread, block.cell, size_bytes);
+}
+
+/* Sampling: whether no point falls into a block that this thread allocates. The short way of a sampled
+ * process. */
+static inline bool passed_by(uint64_t size_bytes) {
+    if (page_word() != OWN_SAMPLED)
+        return false;
+    here.until -= (int64_t)(size_bytes | (size_bytes == 0));
+    return likely(here.until > 0);
+}
+
+/* Draws the next point, from the end of the block on. False: this was the thread's first draw, and passes the
+ * block by. */
+static bool draw(struct thread *thread, uint64_t size_bytes) {
+    bool first = !here.drawn;
+    here.drawn = true;
+    here.until = sample_distance(&thread->random);
+    if (!first)
+        return true;
+    here.until -= (int64_t)size_bytes;
+    return here.until <= 0 && draw(thread, 0);
+}
+
+static uint32_t verified_cell(struct thread *thread, const struct caller *caller) {
+    uint32_t cell = current_cell(thread, caller);
+    if (unlikely(__atomic_load_n(&verifying, __ATOMIC_ACQUIRE)))
+        verify_stack(thread, image_cells[cell].stack);
+    return cell;
+}
+
+static void allocated_in(struct thread *thread, uintptr_t address, uint64_t size_bytes,
+                         const struct caller *caller, bool nested) {
+    struct block old = {0, 0}, block = {size_bytes, thread->unattributed_cell};
+    if (options.sample_bytes != 0 && !draw(thread, size_bytes))
+        return;
+    if (!nested)
+        block.cell = verified_cell(thread, caller);
+    enum blocks_put put = put_block(address, block, &old);
+    note_clipped(size_bytes);
+    bool count = put == BLOCKS_PUT || settle_put(put, thread, address, size_bytes, old, nested);
+    thread->last_block = address;
+    if (count && nested)
+        defer(thread, address, block, false);
+    else if (count)
+        count_block(thread, address, block, false);
 }
 
 static __attribute__((noinline)) void allocated_slowly(void *block, size_t size_bytes,
@@ -316,10 +398,8 @@ static __attribute__((noinline)) void allocated_slowly(void *block, size_t size_
         return;
     if (thread == NULL)
         lose_block(size_bytes);
-    else if (nested)
-        allocated_nested(thread, (uintptr_t)block, size_bytes);
     else
-        allocated(thread, (uintptr_t)block, size_bytes, caller);
+        allocated_in(thread, (uintptr_t)block, size_bytes, caller, nested);
     if (!nested)
         leave(thread);
 }
@@ -327,7 +407,8 @@ static __attribute__((noinline)) void allocated_slowly(void *block, size_t size_
 void track_allocated(void *block, size_t size_bytes, const struct caller *caller) {
     struct thread *thread;
     if (unlikely(!enter(&thread))) {
-        allocated_slowly(block, size_bytes, caller);
+        if (!passed_by(size_bytes))
+            allocated_slowly(block, size_bytes, caller);
         return;
     }
     allocated(thread, (uintptr_t)block, size_bytes, caller);
@@ -341,27 +422,43 @@ void track_allocated_once(void *block, size_t size_bytes, const struct caller *c
 
 /* ---- free ---- */
 
-static inline __attribute__((always_inline)) void count_free(struct thread *thread, bool nested,
-                                                             struct block old) {
-    if (unlikely(old.cell == 0))
-        __atomic_fetch_add(&image_slots[thread->slot].unmatched_frees, 1, __ATOMIC_RELAXED);
-    else if (unlikely(nested))
-        defer(thread, old.cell, old.size_bytes, true);
-    else
-        counters_freed(thread, old.cell, old.size_bytes);
+/* Sampling: whether the block is surely none of ours. */
+static inline bool surely_unknown(const void *block) {
+    return page_word() == OWN_SAMPLED && blocks_none_near((uintptr_t)block);
 }
 
-/* As track_forgotten, and takes the block out of the table first if *block. */
-static __attribute__((noinline)) void freed_slowly(void *block, struct block old) {
+static struct block take_out(const void *block) {
+    return options.sample_bytes != 0 ? blocks_remove_counted((uintptr_t)block)
+                                     : blocks_remove((uintptr_t)block);
+}
+
+static void count_unmatched(struct thread *thread) {
+    if (options.sample_bytes == 0)
+        __atomic_fetch_add(&image_slots[thread->slot].unmatched_frees, 1, __ATOMIC_RELAXED);
+}
+
+/* The block is free: counts it, or that it was none of ours. */
+static inline void count_free(struct thread *thread, bool nested, const void *block, struct block old) {
+    if (unlikely(old.cell == 0))
+        count_unmatched(thread);
+    else if (unlikely(nested))
+        defer(thread, (uintptr_t)block, old, true);
+    else
+        count_block(thread, (uintptr_t)block, old, true);
+}
+
+/* known: it has been taken out of the table before, and was that. */
+static __attribute__((noinline)) void freed_slowly(const void *block, const struct block *known) {
     struct thread *thread;
     bool nested;
+    if (known != NULL ? known->cell == 0 && page_word() == OWN_SAMPLED : surely_unknown(block))
+        return;
     if (!enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return;
-    if (block != NULL)
-        old = blocks_remove((uintptr_t)block);
+    struct block old = known != NULL ? *known : take_out(block);
     if (thread != NULL) {
         thread->last_block = 0;
-        count_free(thread, nested, old);
+        count_free(thread, nested, block, old);
     } else if (old.cell != 0) {
         image_lose(HT_LOSS_FREES, 1);
     }
@@ -372,21 +469,25 @@ static __attribute__((noinline)) void freed_slowly(void *block, struct block old
 void track_freed(void *block) {
     struct thread *thread;
     if (unlikely(!enter(&thread))) {
-        freed_slowly(block, (struct block){0, 0});
+        freed_slowly(block, NULL);
         return;
     }
     struct block old = blocks_remove((uintptr_t)block);
     thread->last_block = 0;
-    count_free(thread, false, old);
+    if (likely(old.cell != 0))
+        counters_freed(thread, old.cell, old.size_bytes);
+    else
+        count_unmatched(thread);
     leave(thread);
 }
 
 struct block track_forget(void *block) {
     struct thread *thread;
     bool nested = false;
-    if (unlikely(!enter(&thread)) && !enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
+    if (unlikely(!enter(&thread)) &&
+        (surely_unknown(block) || !enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested)))
         return (struct block){0, 0};
-    struct block old = blocks_remove((uintptr_t)block);
+    struct block old = take_out(block);
     if (thread != NULL)
         thread->last_block = 0;
     if (!nested)
@@ -394,26 +495,28 @@ struct block track_forget(void *block) {
     return old;
 }
 
-void track_forgotten(struct block old) {
+void track_forgotten(struct block old, const void *block) {
     struct thread *thread;
     if (unlikely(!enter(&thread))) {
-        freed_slowly(NULL, old);
+        freed_slowly(block, &old);
         return;
     }
-    count_free(thread, false, old);
+    count_free(thread, false, block, old);
     leave(thread);
 }
 
 /* ---- realloc ---- */
 
-void track_reallocated(struct block old, void *block, size_t size_bytes, const struct caller *caller) {
+void track_reallocated(struct block old, const void *before, void *block, size_t size_bytes,
+                       const struct caller *caller) {
     struct thread *thread;
     if (unlikely(!enter(&thread))) {
-        freed_slowly(NULL, old);
-        allocated_slowly(block, size_bytes, caller);
+        freed_slowly(before, &old);
+        if (!passed_by(size_bytes))
+            allocated_slowly(block, size_bytes, caller);
         return;
     }
-    count_free(thread, false, old);
+    count_free(thread, false, before, old);
     allocated(thread, (uintptr_t)block, size_bytes, caller);
     leave(thread);
 }
@@ -424,7 +527,7 @@ void track_restore(struct block old, void *block) {
     bool nested;
     if (old.cell == 0 || !enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return;
-    blocks_put((uintptr_t)block, old, &none);
+    put_block((uintptr_t)block, old, &none);
     if (!nested)
         leave(thread);
 }

@@ -4,6 +4,7 @@
 #include "cells.h"
 
 #include "../platform/arena.h"
+#include "../platform/options.h"
 #include "image.h"
 
 #define CHUNK_BITS  10u
@@ -21,7 +22,7 @@ bool cells_open(struct thread *self) {
 
 uint32_t cells_new(struct thread *self, uint32_t stack) {
     uint64_t id = image_take(HT_REGION_CELLS, 1);
-    if (id == 0)
+    if (id == 0 || (options.sample_bytes != 0 && !image_cover(HT_REGION_SAMPLES, id)))
         return 0;
     struct ht_cell *cell = &image_cells[id];
     cell->slot = self->slot;

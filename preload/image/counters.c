@@ -78,6 +78,44 @@ void counters_freed_elsewhere(struct thread *self, uint32_t id, uint64_t size_by
     counters_free_in(&image_cells[own], size_bytes);
 }
 
+/* ---- sampling ---- */
+
+static void add(double *sum, double more) {
+    double now = *sum + more;
+    __atomic_store(sum, &now, __ATOMIC_RELAXED);
+}
+
+/* As counters_note_peak, which follows. */
+static void note_peak_variance(struct ht_sample *sample, const struct ht_cell *cell) {
+    uint32_t sequence = (uint32_t)__atomic_load_n(&image_header->totals.peak_sequence, __ATOMIC_ACQUIRE);
+    if (cell->peak_sequence == sequence)
+        return;
+    add(&sample->peak_bytes_variance,
+        sample->allocated_bytes_variance - sample->freed_bytes_variance - sample->peak_bytes_variance);
+    add(&sample->peak_blocks_variance,
+        sample->allocated_blocks_variance - sample->freed_blocks_variance - sample->peak_blocks_variance);
+}
+
+void counters_sampled(struct thread *self, uint32_t id, struct weight weight, bool freed) {
+    if (image_cells[id].slot != self->slot)
+        id = cells_find(self, image_cells[id].stack);
+    struct ht_cell *cell = &image_cells[id];
+    struct ht_sample *sample = &image_samples[id];
+    if (freed)
+        counters_shrink(self, weight.bytes);
+    else
+        counters_grow(self, weight.bytes);
+    counters_open(cell);
+    note_peak_variance(sample, cell);
+    counters_note_peak(cell);
+    counters_bump(freed ? &cell->frees : &cell->allocations, weight.blocks);
+    counters_bump(freed ? &cell->freed_bytes : &cell->allocated_bytes, weight.bytes);
+    counters_bump(freed ? &sample->frees : &sample->allocations, 1);
+    add(freed ? &sample->freed_bytes_variance : &sample->allocated_bytes_variance, weight.bytes_variance);
+    add(freed ? &sample->freed_blocks_variance : &sample->allocated_blocks_variance, weight.blocks_variance);
+    counters_close(cell);
+}
+
 /* ---- after a fork: one thread, so plain stores ---- */
 
 static uint64_t cell_bound(void) {
@@ -87,17 +125,24 @@ static uint64_t cell_bound(void) {
 void counters_reset(void) {
     for (uint64_t i = 1; i < cell_bound(); i++)
         image_cells[i] = (struct ht_cell){.stack = image_cells[i].stack, .slot = image_cells[i].slot};
+    for (uint64_t i = 1; i < image_header->regions[HT_REGION_SAMPLES].used_records; i++)
+        image_samples[i] = (struct ht_sample){0};
     image_header->totals =
         (struct ht_totals){.peak_sequence = 1, .slots_in_use = image_header->totals.slots_in_use};
     image_header->inherited_blocks = 0;
     image_header->inherited_bytes = 0;
 }
 
-void counters_inherit(uint32_t cell, uint64_t size_bytes) {
-    image_cells[cell].allocations++;
-    image_cells[cell].allocated_bytes += size_bytes;
-    image_header->inherited_blocks++;
-    image_header->inherited_bytes += size_bytes;
+void counters_inherit(uint32_t id, struct weight weight) {
+    image_cells[id].allocations += weight.blocks;
+    image_cells[id].allocated_bytes += weight.bytes;
+    image_header->inherited_blocks += weight.blocks;
+    image_header->inherited_bytes += weight.bytes;
+    if (image_header->sample_bytes == 0)
+        return;
+    image_samples[id].allocations++;
+    image_samples[id].allocated_bytes_variance += weight.bytes_variance;
+    image_samples[id].allocated_blocks_variance += weight.blocks_variance;
 }
 
 void counters_settle(void) {

@@ -15,6 +15,7 @@
 #define HEAPTALLY_COUNTERS_H
 
 #include "image.h"
+#include "sample.h"
 #include "thread.h"
 
 #include <stdint.h>
@@ -26,13 +27,16 @@ static inline void counters_allocated(struct thread *self, uint32_t cell, uint64
 /* Counts a free of a block whose allocation is counted in `cell`, whoever's that is. */
 static inline void counters_freed(struct thread *self, uint32_t cell, uint64_t size_bytes);
 
+/* Counts what a traced block stands for, in `cell` or this thread's cell of the same stack. */
+void counters_sampled(struct thread *self, uint32_t cell, struct weight weight, bool freed);
+
 /* One more slot is in use. */
 void counters_thread_joined(void);
 
 /* In a forked child, after image_adopt: all cells start from 0 ... */
 void counters_reset(void);
 /* ... then each inherited block is entered, ... */
-void counters_inherit(uint32_t cell, uint64_t size_bytes);
+void counters_inherit(uint32_t cell, struct weight weight);
 /* ... and the totals follow. */
 void counters_settle(void);
 

@@ -28,6 +28,7 @@
 #define COMMIT_MIN      ((uint64_t)16 << 10)
 #define COMMIT_MAX      ((uint64_t)2 << 20)
 #define MEMORY_SMALLEST ((uint64_t)1 << 20)
+#define MISMATCHES_MAX  ((uint64_t)32)
 #define CELLS_MAX       ((uint64_t)1 << 22) /* what a slot of the block table can name */
 
 /* Children that end by _exit leave their images, and a server may fork for years without an exec. A look at
@@ -42,6 +43,8 @@ uint32_t *image_frames;
 struct ht_stack *image_stacks;
 struct ht_cell *image_cells;
 struct ht_slot *image_slots;
+struct ht_sample *image_samples;
+struct ht_mismatch *image_mismatches;
 
 static char path[HT_PATH_BYTES + 64];
 static uint64_t image_bytes;
@@ -68,6 +71,7 @@ static uint64_t smaller(uint64_t a, uint64_t b) {
 
 /* Capacities from the budget: each region could take its full share, the budget bounds their sum. */
 static uint64_t lay_out(struct ht_header *header, uint64_t budget) {
+    uint64_t cells = smaller(budget, CELLS_MAX * sizeof(struct ht_cell));
     const struct {
         uint32_t record_bytes;
         uint64_t capacity_bytes;
@@ -77,10 +81,12 @@ static uint64_t lay_out(struct ht_header *header, uint64_t budget) {
         [HT_REGION_PCS] = {sizeof(struct ht_pc), budget / 4},
         [HT_REGION_FRAMES] = {sizeof(uint32_t), budget / 2},
         [HT_REGION_STACKS] = {sizeof(struct ht_stack), budget / 4},
-        [HT_REGION_CELLS] = {sizeof(struct ht_cell), smaller(budget, CELLS_MAX * sizeof(struct ht_cell))},
+        [HT_REGION_CELLS] = {sizeof(struct ht_cell), cells},
         [HT_REGION_SLOTS] = {sizeof(struct ht_slot), 32768 * sizeof(struct ht_slot)},
-        [HT_REGION_SAMPLES] = {sizeof(struct ht_sample), 0},
-        [HT_REGION_MISMATCHES] = {sizeof(struct ht_mismatch), 0},
+        [HT_REGION_SAMPLES] = {sizeof(struct ht_sample), options.sample_bytes != 0 ? cells : 0},
+        [HT_REGION_MISMATCHES] = {sizeof(struct ht_mismatch),
+                                  options.verify_every != 0 ? MISMATCHES_MAX * sizeof(struct ht_mismatch)
+                                                            : 0},
     };
     uint64_t at = align_up(HT_HEADER_BYTES, REGION_ALIGN);
     for (int i = 0; i < HT_REGIONS; i++) {
@@ -107,6 +113,8 @@ static void name_regions(void) {
     image_stacks = region_base(HT_REGION_STACKS);
     image_cells = region_base(HT_REGION_CELLS);
     image_slots = region_base(HT_REGION_SLOTS);
+    image_samples = region_base(HT_REGION_SAMPLES);
+    image_mismatches = region_base(HT_REGION_MISMATCHES);
 }
 
 /* ---- the file ---- */
@@ -243,6 +251,17 @@ uint64_t image_take(enum ht_region_id id, uint64_t count) {
     return first;
 }
 
+bool image_cover(enum ht_region_id id, uint64_t record) {
+    struct ht_region *region = &image_header->regions[id];
+    uint64_t used = __atomic_load_n(&region->used_records, __ATOMIC_RELAXED);
+    if (!commit(region, (record + 1) * region->record_bytes))
+        return false;
+    while (used <= record && !__atomic_compare_exchange_n(&region->used_records, &used, record + 1, false,
+                                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+    return true;
+}
+
 /* ---- creating ---- */
 
 /* Under RLIMIT_AS the reservation may take an eighth of it, and the tables shrink with it. */
@@ -264,6 +283,8 @@ static void fill_header(struct ht_header *header) {
     header->state = HT_STATE_RUNNING;
     header->nframe = options.nframe;
     header->session = options.session;
+    header->sample_bytes = options.sample_bytes;
+    header->verify_every = options.verify_every;
 }
 
 /* Puts the header of `draft` into a mapping of fd (or of memory), and makes its page accessible. */

@@ -24,6 +24,8 @@ extern uint32_t *image_frames;
 extern struct ht_stack *image_stacks;
 extern struct ht_cell *image_cells;
 extern struct ht_slot *image_slots;
+extern struct ht_sample *image_samples;      /* of a cell, by its id; only where blocks are sampled */
+extern struct ht_mismatch *image_mismatches; /* only where stacks are verified */
 
 /* Creates the image of this process in options.directory and fills in the header. Falls back to smaller
  * tables when address space is short, and to memory without a file when the directory cannot serve
@@ -37,6 +39,9 @@ bool image_adopt(void);
 /* Reserves `count` consecutive records and returns the first, or 0 when the region, the budget or the
  * disk is full. Their bytes are 0. */
 uint64_t image_take(enum ht_region_id region, uint64_t count);
+
+/* Makes record `record` of a region touchable, for records that go with another region's. False as above. */
+bool image_cover(enum ht_region_id region, uint64_t record);
 
 /* Names the file, empty without one. Removes it; the mapping stays. */
 const char *image_path(void);

@@ -13,6 +13,7 @@ struct deferred {
     uint32_t cell;
     bool freed;
     uint64_t size_bytes;
+    uintptr_t address;
 };
 
 #define DEFERRED_MAX 64
@@ -37,7 +38,10 @@ struct thread {
     uintptr_t last_block; /* entered last by this thread */
     uint32_t **cells;     /* stack id -> cell id, in chunks made on first use */
     struct call_stack stack;
-    struct recent *recents; /* 1 << RECENT_BITS */
+    uint64_t random;              /* of sample.h */
+    uint64_t until_verify;        /* stacks until the next that is verified */
+    struct call_stack *reference; /* of verify.c; null: not needed yet */
+    struct recent *recents;       /* 1 << RECENT_BITS */
 };
 
 #endif

@@ -100,6 +100,7 @@ struct thread *threads_claim(void) {
     if (slot != 0)
         unwind_reset(&self->stack);
     image_slots[self->slot].threads++;
+    self->random = image_header->hash_key[0] + ((uint64_t)image_header->pid << 32) + tid;
     return self;
 }
 
@@ -111,4 +112,5 @@ void threads_after_fork(struct thread *self) {
         return;
     image_slots[self->slot].tid = sys_tid();
     image_slots[self->slot].threads = 1;
+    self->random += (uint64_t)image_header->pid << 32;
 }

@@ -12,6 +12,7 @@
 #define DEFAULT_OUT "heaptally.%e.%p.%n.hts"
 #define MEMORY_MIN  ((uint64_t)1 << 20)
 #define MEMORY_MAX  ((uint64_t)64 << 30)
+#define SAMPLE_MAX  ((uint64_t)64 << 30)
 
 struct options options;
 
@@ -65,7 +66,8 @@ static bool parse_signal(const char *value) {
     return false;
 }
 
-static bool parse_memory(const char *value) {
+/* A number of bytes up to `most`, with or without a suffix. */
+static bool parse_bytes(const char *value, uint64_t most, uint64_t *out) {
     uint64_t bytes;
     unsigned shift = 0;
     if (!text_scan_number(&value, &bytes))
@@ -82,10 +84,22 @@ static bool parse_memory(const char *value) {
     }
     if (*value != '\0' && value[1] != '\0')
         return false;
-    if (bytes > MEMORY_MAX >> shift)
+    if (bytes > most >> shift)
         return false;
-    options.memory_bytes = bytes << shift;
-    return options.memory_bytes >= MEMORY_MIN;
+    *out = bytes << shift;
+    return true;
+}
+
+static bool parse_memory(const char *value) {
+    return parse_bytes(value, MEMORY_MAX, &options.memory_bytes) && options.memory_bytes >= MEMORY_MIN;
+}
+
+static bool parse_sample(const char *value) {
+    return parse_bytes(value, SAMPLE_MAX, &options.sample_bytes);
+}
+
+static bool parse_verify(const char *value) {
+    return text_number(value, &options.verify_every) && options.verify_every <= UINT32_MAX;
 }
 
 static bool parse_path(const char *value, char *out) {
@@ -169,6 +183,9 @@ static const struct {
     {"HEAPTALLY_MEMORY", parse_memory,
      "a number of bytes from 1M to 64G, with or without a suffix K, M or G"},
     {"HEAPTALLY_UNWINDER", parse_unwinder, "cfi (on x86-64), libunwind, fp or gcc"},
+    {"HEAPTALLY_SAMPLE", parse_sample,
+     "a number of bytes up to 64G, with or without a suffix K, M or G; 0 traces every block"},
+    {"HEAPTALLY_VERIFY_UNWIND", parse_verify, "a whole number up to 4294967295; 0: nothing is verified"},
     {"HEAPTALLY_SESSION", parse_session, "a whole number (heaptally run sets it)"},
 };
 
@@ -188,6 +205,8 @@ static void set_defaults(void) {
     options.follow = true;
     options.memory_bytes = (uint64_t)256 << 20;
     options.session = 0;
+    options.sample_bytes = 0;
+    options.verify_every = 0;
     options.unwinder = UNWINDER_DEFAULT;
     parse_out(DEFAULT_OUT);
 }

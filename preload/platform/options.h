@@ -10,6 +10,8 @@
  * | HEAPTALLY_FOLLOW    | 0: trace neither forked nor exec'ed children      | 1                            |
  * | HEAPTALLY_MEMORY    | bytes of tables, suffix K, M or G; at least 1M    | 256M                         |
  * | HEAPTALLY_UNWINDER  | cfi (x86-64), libunwind, fp or gcc                | cfi, or libunwind            |
+ * | HEAPTALLY_SAMPLE    | mean bytes between traced ones; 0: trace all       | 0                            |
+ * | HEAPTALLY_VERIFY_UNWIND | unwind every N-th stack twice; 0: none         | 0                            |
  * | HEAPTALLY_SESSION   | number that `heaptally run` gives to its run      | 0                            |
  *
  * Threads: call once, before there are others.  Signals: no.  Heap: never. */
@@ -34,6 +36,8 @@ struct options {
     bool follow;
     uint64_t memory_bytes;
     uint64_t session;
+    uint64_t sample_bytes; /* 0: exact */
+    uint64_t verify_every; /* 0: never */
     enum unwinder_choice unwinder;
 };
 

@@ -4,6 +4,7 @@
 #include "unwind.h"
 
 #include "cfi.h"
+#include "cfi_rows.h"
 
 #include "../platform/options.h"
 
@@ -59,6 +60,15 @@ void unwind_reset(struct call_stack *stack) {
 void unwind_after_fork(void) {
     if (in_use() == &unwinder_libunwind)
         __atomic_store_n(&current, &unwinder_gcc, __ATOMIC_RELEASE);
+}
+
+bool unwind_is_guess(uint64_t coded_pc) {
+#if defined(__x86_64__)
+    return cfi_rows_find(coded_pc).kind == CFI_GUESS;
+#else
+    (void)coded_pc;
+    return false;
+#endif
 }
 
 bool unwind_is_own(uintptr_t pc) {

@@ -63,6 +63,10 @@ void unwind_forget(void);
 /* In a forked child, before its first walk. */
 void unwind_after_fork(void);
 
+/* Whether there is no call frame information of the code that returns to a coded PC: any unwinder guesses
+ * from there on. */
+bool unwind_is_guess(uint64_t coded_pc);
+
 /* -- for back-ends -- */
 
 /* Whether a PC is of this library. */
