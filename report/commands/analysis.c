@@ -8,10 +8,14 @@
 #include "../source/open.h"
 #include "../stats/compare.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-const char *const analysis_keys[] = {"lineno", "filename", "function", "module", "traceback", NULL};
+const char *const analysis_keys[] = {"lineno", "filename", "function", "module", "traceback",
+                                     "thread", "domain",   "size",     NULL}; /* as enum key, from 1 on */
 const char *const analysis_metrics[] = {"live", "peak", "total", NULL};
+const char *const analysis_compats[] = {"none", "tracemalloc", NULL};
+_Static_assert(KEYS_MAX <= OPTION_CHOICES_MAX, "all keys at once are one option");
 
 struct loaded {
     struct source source;
@@ -20,10 +24,18 @@ struct loaded {
     struct statistics statistics;
 };
 
+/* What the sources of one command have in common. */
 struct shared {
+    const struct analysis_options *options;
+    struct query query; /* its filters are owned */
     struct symbols *symbols;
     struct frames *frames;
 };
+
+void analysis_options_free(struct analysis_options *options) {
+    free(options->skip.items);
+    filter_options_free(&options->filters);
+}
 
 static void print_patterns(FILE *out, const char *title, const char *const *patterns) {
     size_t column = 200;
@@ -59,30 +71,46 @@ static void unload(struct loaded *self) {
 }
 
 static struct query make_query(const struct analysis_options *options) {
-    return (struct query){.key = (enum key)options->key,
+    bool python = options->compat == COMPAT_TRACEMALLOC;
+    struct query query = {.keys = {KEY_LINENO},
                           .metric = (enum metric)options->metric,
                           .cumulative = options->cumulative,
-                          .blame = {options->raw, options->skip.items, options->skip.count}};
+                          .every_frame = python,
+                          .blame = {options->raw || python, options->skip.items, options->skip.count}};
+    for (size_t i = 0; i < options->keys.count; i++)
+        query.keys[i] = (enum key)(options->keys.at[i] + 1);
+    return query;
 }
 
-static bool load(struct loaded *self, const struct shared *shared, const char *name,
-                 const struct analysis_options *options, struct error *error) {
-    struct query query = make_query(options);
+static bool by_thread(const struct query *query) {
+    const enum key *key = query->keys;
+    while (*key != KEY_END && *key != KEY_THREAD)
+        key++;
+    return *key == KEY_THREAD || filters_have(&query->filters, FILTER_THREAD);
+}
+
+static bool load(struct loaded *self, const struct shared *shared, const char *name, struct error *error) {
+    const struct query *query = &shared->query;
     memset(self, 0, sizeof *self);
     if (!source_open(&self->source, name, error))
         return false;
     if (self->source.note[0] != '\0')
         fprintf(stderr, "heaptally: %s\n", self->source.note);
-    self->model = model_new(self->source.tables, error);
+    self->model = by_thread(query) ? model_new_by_thread(self->source.tables, error)
+                                   : model_new(self->source.tables, error);
     if (self->model != NULL)
         self->traces = traces_new(self->model, shared->symbols, shared->frames, error);
-    if (self->traces != NULL && statistics_of(self->traces, &query, &self->statistics, error))
+    if (self->traces != NULL && statistics_of(self->traces, query, &self->statistics, error))
         return true;
     unload(self);
     return false;
 }
 
-static bool begin(struct shared *shared, struct error *error) {
+static bool begin(struct shared *shared, const struct analysis_options *options, struct error *error) {
+    bool python = options->compat == COMPAT_TRACEMALLOC;
+    *shared = (struct shared){.options = options, .query = make_query(options)};
+    if (!filter_options_make(&options->filters, options->command, python, &shared->query.filters, error))
+        return false;
     shared->symbols = symbols_new(NULL);
     shared->frames = frames_new();
     if (shared->symbols != NULL && shared->frames != NULL)
@@ -94,6 +122,7 @@ static void end(struct shared *shared) {
     frames_free(shared->frames);
     if (shared->symbols != NULL)
         symbols_free(shared->symbols);
+    filters_free(&shared->query.filters);
 }
 
 /* ---- printing ---- */
@@ -105,26 +134,30 @@ static void render(const struct view *view, bool json, FILE *out) {
         text_render(out, view);
 }
 
-static struct view describe(const struct analysis_options *options, const struct loaded *loaded) {
-    struct view view = {.key = (enum view_key)options->key,
-                        .metric = analysis_metrics[options->metric],
+static struct view describe(const struct shared *shared, const struct loaded *loaded) {
+    const struct analysis_options *options = shared->options;
+    struct view view = {.metric = analysis_metrics[options->metric],
                         .cumulative = options->cumulative,
                         .bare = options->bare,
+                        .python = options->compat == COMPAT_TRACEMALLOC,
+                        .most_recent_first = options->most_recent_first,
+                        .limit = options->limit,
                         .asked = (size_t)options->rows,
                         .total_size = loaded->statistics.size_total};
+    for (size_t i = 0; shared->query.keys[i] != KEY_END; i++)
+        view.keys[i] = (enum view_key)shared->query.keys[i];
     view.totals = make_view_totals(loaded->model);
     return view;
 }
 
 static bool print(struct view *view, const struct statistics *statistics, const struct shared *shared,
-                  const struct loaded *loaded, const struct analysis_options *options, FILE *out,
-                  struct error *error) {
+                  const struct loaded *loaded, FILE *out, struct error *error) {
     struct view_loss losses[LOSSES_COUNT];
     view->losses = losses;
     view->loss_count = make_view_losses(loaded->source.tables, losses);
     if (!make_view_rows(view, statistics, shared->frames))
         return error_out_of_memory(error);
-    render(view, options->json, out);
+    render(view, shared->options->json, out);
     make_view_free(view);
     return true;
 }
@@ -133,10 +166,10 @@ bool analysis_top(const char *source, const struct analysis_options *options, FI
                   struct error *error) {
     struct shared shared;
     struct loaded loaded;
-    bool done = begin(&shared, error) && load(&loaded, &shared, source, options, error);
+    bool done = begin(&shared, options, error) && load(&loaded, &shared, source, error);
     if (done) {
-        struct view view = describe(options, &loaded);
-        done = print(&view, &loaded.statistics, &shared, &loaded, options, out, error);
+        struct view view = describe(&shared, &loaded);
+        done = print(&view, &loaded.statistics, &shared, &loaded, out, error);
         unload(&loaded);
     }
     end(&shared);
@@ -144,15 +177,15 @@ bool analysis_top(const char *source, const struct analysis_options *options, FI
 }
 
 static bool print_diff(const struct loaded *old, const struct loaded *new, const struct shared *shared,
-                       const struct analysis_options *options, FILE *out, struct error *error) {
+                       FILE *out, struct error *error) {
     struct statistics difference;
-    struct view view = describe(options, new);
+    struct view view = describe(shared, new);
     if (!statistics_compare(&old->statistics, &new->statistics, shared->frames, &difference, error))
         return false;
     view.difference = true;
     view.total_size_diff = new->statistics.size_total - old->statistics.size_total;
     view.old_totals = make_view_totals(old->model);
-    bool done = print(&view, &difference, shared, new, options, out, error);
+    bool done = print(&view, &difference, shared, new, out, error);
     statistics_free(&difference);
     return done;
 }
@@ -162,9 +195,9 @@ bool analysis_diff(const char *old_name, const char *new_name, const struct anal
     struct shared shared;
     struct loaded old, new;
     bool done = false;
-    if (begin(&shared, error) && load(&old, &shared, old_name, options, error)) {
-        if (load(&new, &shared, new_name, options, error)) {
-            done = print_diff(&old, &new, &shared, options, out, error);
+    if (begin(&shared, options, error) && load(&old, &shared, old_name, error)) {
+        if (load(&new, &shared, new_name, error)) {
+            done = print_diff(&old, &new, &shared, out, error);
             unload(&new);
         }
         unload(&old);

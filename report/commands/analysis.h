@@ -2,33 +2,40 @@
 #ifndef HEAPTALLY_REPORT_ANALYSIS_H
 #define HEAPTALLY_REPORT_ANALYSIS_H
 
+#include "filter_options.h"
 #include "options.h"
 #include "../source/error.h"
 
 #include <stdio.h>
 
 struct analysis_options {
-    int key;       /* enum key */
-    int metric;    /* enum metric */
-    uint64_t rows; /* 0: all */
-    bool cumulative, raw, bare, json;
+    const char *command;        /* for messages */
+    struct option_choices keys; /* enum key - 1; none: lineno */
+    int metric;                 /* enum metric */
+    int compat;                 /* enum analysis_compat */
+    uint64_t rows;              /* 0: all */
+    int64_t limit;              /* frames of a stack; negative: the oldest */
+    bool cumulative, raw, bare, json, most_recent_first;
     struct option_list skip;
+    struct filter_options filters;
 };
 
-#define ANALYSIS_DEFAULTS                                                                                    \
-    { .rows = 10 }
+enum analysis_compat { COMPAT_NONE, COMPAT_TRACEMALLOC };
 
-extern const char *const analysis_keys[], *const analysis_metrics[];
+#define ANALYSIS_DEFAULTS                                                                                    \
+    { .rows = 10, .limit = INT64_MAX }
+
+extern const char *const analysis_keys[], *const analysis_metrics[], *const analysis_compats[];
 
 /* The options that top and diff share, as rows of their tables. */
 #define ANALYSIS_OPTIONS(o)                                                                                  \
     {.name = "key",                                                                                          \
      .letter = 'k',                                                                                          \
-     .kind = OPTION_CHOICE,                                                                                  \
-     .value = &(o).key,                                                                                      \
-     .argument = "KEY",                                                                                      \
+     .kind = OPTION_CHOICES,                                                                                 \
+     .value = &(o).keys,                                                                                     \
+     .argument = "KEY,...",                                                                                  \
      .choices = analysis_keys,                                                                               \
-     .help = "group by lineno (default), filename, function, module or traceback"},                          \
+     .help = "lineno (default), filename, function, module, traceback, thread, domain, size"},               \
         {.name = "number",                                                                                   \
          .letter = 'n',                                                                                      \
          .kind = OPTION_NUMBER,                                                                              \
@@ -56,9 +63,27 @@ extern const char *const analysis_keys[], *const analysis_metrics[];
          .value = &(o).skip,                                                                                 \
          .argument = "PATTERN",                                                                              \
          .help = "pass over these functions, files or modules too (repeatable)"},                            \
+        FILTER_OPTIONS((o).filters),                                                                         \
+        {.name = "limit",                                                                                    \
+         .kind = OPTION_SIGNED,                                                                              \
+         .value = &(o).limit,                                                                                \
+         .argument = "N",                                                                                    \
+         .help = "of a stack print the N newest frames; -N: the N oldest"},                                  \
+        {.name = "most-recent-first",                                                                        \
+         .kind = OPTION_FLAG,                                                                                \
+         .value = &(o).most_recent_first,                                                                    \
+         .help = "print stacks from the newest frame to the oldest"},                                        \
+        {.name = "compat",                                                                                   \
+         .kind = OPTION_CHOICE,                                                                              \
+         .value = &(o).compat,                                                                               \
+         .argument = "WHAT",                                                                                 \
+         .choices = analysis_compats,                                                                        \
+         .help = "none (default); tracemalloc: to the letter what Python's prints"},                         \
         {.name = "bare", .kind = OPTION_FLAG, .value = &(o).bare, .help = "rows alone, one a line"}, {       \
         .name = "json", .kind = OPTION_FLAG, .value = &(o).json, .help = "one JSON object"                   \
     }
+
+void analysis_options_free(struct analysis_options *options);
 
 /* What --help says about the line that a row names. */
 void analysis_notes(FILE *out);

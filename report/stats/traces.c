@@ -84,6 +84,16 @@ struct amount traces_amount(const struct traces *self, size_t trace, enum metric
     }
 }
 
+uint16_t traces_domain(const struct traces *self, size_t trace) {
+    return self->model->stacks[trace].domain;
+}
+
+uint32_t traces_thread(const struct traces *self, size_t trace) {
+    const struct tables *tables = self->model->tables;
+    uint32_t slot = self->model->stacks[trace].slot;
+    return slot != 0 && slot < tables->region[HT_REGION_SLOTS].count ? tables_slots(tables)[slot].tid : 0;
+}
+
 /* ---- frames ---- */
 
 static bool push(struct traces *self, size_t *count, frame_id id) {

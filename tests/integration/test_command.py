@@ -191,7 +191,8 @@ class ViewTest(TestCase):
 
     def test_keys(self):
         live = self.top(self.path)["totals"]["live_bytes"]
-        for key in ("lineno", "filename", "function", "module", "traceback"):
+        for key in ("lineno", "filename", "function", "module", "traceback", "thread", "domain", "size",
+                    "function,module", "thread,lineno", "domain,traceback"):
             with self.subTest(key=key):
                 rows = self.top(self.path, "-k", key)["rows"]
                 self.assertEqual(sum(row["size"] for row in rows), live)
@@ -201,6 +202,35 @@ class ViewTest(TestCase):
         rows = self.top(self.path, "-k", "function", "--cumulative", "--raw")["rows"]
         by_function = {row["function"]: row["size"] for row in rows}
         self.assertEqual(by_function["main"], self.top(self.path)["totals"]["live_bytes"])
+
+    def test_include_and_exclude_are_complements(self):
+        everything = self.top(self.path, "--metric", "total")["rows"]
+        for pattern in ("*/peak.c", "*/[!x]*", f"*/peak.c:{everything[0]['line']}", "*@0", "*@7"):
+            kept, left = (self.top(self.path, "--metric", "total", option, pattern)["rows"]
+                          for option in ("--include", "--exclude"))
+            with self.subTest(pattern=pattern):
+                self.assertCountEqual(map(json.dumps, kept + left), map(json.dumps, everything))
+                self.assertEqual(kept == [], pattern == "*@7")
+
+    def test_filters_of_native_code(self):
+        everything = self.top(self.path, "--metric", "total", "-k", "thread")
+        thread = self.only(everything["rows"])["thread"]
+        for options in (("--thread", thread), ("--function", "main", "--all-frames"), ("--module", "peak"),
+                        ("--domain", 0), ("--min-size", 1)):
+            with self.subTest(options=options):
+                rows = self.top(self.path, "--metric", "total", *options)["rows"]
+                self.assertEqual(sum(row["count"] for row in rows), everything["rows"][0]["count"])
+        for options in (("--thread", thread + 1), ("--function", "nobody"), ("--module", "pea"), ("--domain", 1),
+                        ("--exclude-domain", 0), ("--min-size", "1G")):
+            with self.subTest(options=options):
+                self.assertEqual(self.top(self.path, "--metric", "total", *options)["rows"], [])
+
+    def test_filters_that_are_none(self):
+        for option, value in (("--domain", "heap"), ("--include", "x@65536"), ("--include", "x:4294967296"),
+                              ("--thread", ""), ("--limit", "1x"), ("-k", "lineno,lineno"), ("-k", "lineno,"),
+                              ("--compat", "python")):
+            with self.subTest(option=option, value=value):
+                self.assertIn(option.replace("-k", "--key"), self.heaptally("top", option, value, self.path, check=2).stderr)
 
     def test_text_forms(self):
         text = self.heaptally("top", self.path, "-n", "1").stdout

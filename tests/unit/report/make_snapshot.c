@@ -84,6 +84,11 @@ uint32_t make_cell(struct tables *tables, uint32_t stack, uint64_t allocations, 
     return append(tables, HT_REGION_CELLS, &cell, 1);
 }
 
+uint32_t make_slot(struct tables *tables, uint32_t tid) {
+    struct ht_slot slot = {.tid = tid, .threads = 1};
+    return append(tables, HT_REGION_SLOTS, &slot, 1);
+}
+
 struct ht_cell *made_cell(struct tables *tables, uint32_t cell) {
     return (struct ht_cell *)tables->region[HT_REGION_CELLS].at + cell;
 }
