@@ -96,8 +96,8 @@ static bool load(struct loaded *self, const struct shared *shared, const char *n
         return false;
     if (self->source.note[0] != '\0')
         fprintf(stderr, "heaptally: %s\n", self->source.note);
-    self->model = by_thread(query) ? model_new_by_thread(self->source.tables, error)
-                                   : model_new(self->source.tables, error);
+    self->model =
+        model_new_rows(self->source.tables, by_thread(query) ? MODEL_BY_THREAD : MODEL_BY_STACK, error);
     if (self->model != NULL)
         self->traces = traces_new(self->model, shared->symbols, shared->frames, error);
     if (self->traces != NULL && statistics_of(self->traces, query, &self->statistics, error))

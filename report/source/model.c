@@ -37,18 +37,19 @@ static void add_cell(struct measures *to, const struct ht_cell *cell, uint32_t p
 }
 
 /* The special stacks get hashes of their own: no real stack is merged with them. */
-static struct model_stack name_row(const struct tables *tables, const struct ht_cell *cell, bool by_thread) {
+static struct model_stack name_row(const struct tables *tables, const struct ht_cell *cell,
+                                   enum model_rows rows) {
     const struct ht_stack *stack = tables_stack(tables, cell->stack);
     bool special = cell->stack < HT_STACK_FIRST;
     return (struct model_stack){.hash_lo = special ? cell->stack : stack->hash_lo,
                                 .hash_hi = special ? UINT64_MAX : stack->hash_hi,
                                 .stack = cell->stack,
-                                .slot = by_thread ? cell->slot : 0,
+                                .slot = rows == MODEL_BY_STACK ? 0 : cell->slot,
                                 .domain = stack->domain};
 }
 
 /* One row per cell in use. */
-static void take_cells(struct model *self, bool by_thread) {
+static void take_cells(struct model *self, enum model_rows rows) {
     const struct records *cells = &self->tables->region[HT_REGION_CELLS];
     uint32_t peak_sequence = (uint32_t)self->tables->header.totals.peak_sequence;
     for (uint32_t i = 1; i < cells->count; i++) {
@@ -56,7 +57,7 @@ static void take_cells(struct model *self, bool by_thread) {
         if (cell->stack == HT_STACK_NONE)
             continue;
         struct model_stack *row = &self->stacks[self->cell_count++];
-        *row = name_row(self->tables, cell, by_thread);
+        *row = name_row(self->tables, cell, rows);
         add_cell(&row->measures, cell, peak_sequence);
     }
 }
@@ -113,10 +114,13 @@ static void find_peak(struct model *self) {
     self->peak_bound_bytes = 2 * totals->slots_in_use * totals->quantum_max_bytes;
 }
 
-static void build(struct model *self, bool by_thread) {
-    take_cells(self, by_thread);
-    qsort(self->stacks, self->cell_count, sizeof *self->stacks, by_identity);
-    self->stack_count = merge_equal(self->stacks, self->cell_count);
+static void build(struct model *self, enum model_rows rows) {
+    take_cells(self, rows);
+    self->stack_count = self->cell_count;
+    if (rows != MODEL_BY_CELL) {
+        qsort(self->stacks, self->cell_count, sizeof *self->stacks, by_identity);
+        self->stack_count = merge_equal(self->stacks, self->cell_count);
+    }
     for (size_t i = 0; i < self->stack_count; i++)
         add(&self->totals, &self->stacks[i].measures);
     find_peak(self);
@@ -125,7 +129,7 @@ static void build(struct model *self, bool by_thread) {
         bound_live(self);
 }
 
-static struct model *make(const struct tables *tables, bool by_thread, struct error *error) {
+struct model *model_new_rows(const struct tables *tables, enum model_rows rows, struct error *error) {
     struct model *self = calloc(1, sizeof *self);
     struct model_stack *stacks = calloc(tables->region[HT_REGION_CELLS].count + (size_t)1, sizeof *stacks);
     if (self == NULL || stacks == NULL) {
@@ -136,16 +140,12 @@ static struct model *make(const struct tables *tables, bool by_thread, struct er
     }
     self->tables = tables;
     self->stacks = stacks;
-    build(self, by_thread);
+    build(self, rows);
     return self;
 }
 
 struct model *model_new(const struct tables *tables, struct error *error) {
-    return make(tables, false, error);
-}
-
-struct model *model_new_by_thread(const struct tables *tables, struct error *error) {
-    return make(tables, true, error);
+    return model_new_rows(tables, MODEL_BY_STACK, error);
 }
 
 void model_free(struct model *self) {

@@ -2,7 +2,8 @@
  *
  * The cells of a stack are summed, and ids with the same hash and domain are the same stack. By thread, there
  * is one row for each stack and thread slot instead: what the slot's threads allocated less what they freed,
- * of whichever thread's blocks. Only the sum over slots is then never negative. */
+ * of whichever thread's blocks. Only the sum over slots is then never negative. By cell, there is one row for
+ * each. */
 #ifndef HEAPTALLY_REPORT_MODEL_H
 #define HEAPTALLY_REPORT_MODEL_H
 
@@ -36,7 +37,9 @@ struct model {
 
 /* Returns a model of checked tables, which must outlive it; null when out of memory. */
 struct model *model_new(const struct tables *tables, struct error *error);
-struct model *model_new_by_thread(const struct tables *tables, struct error *error);
+
+enum model_rows { MODEL_BY_STACK, MODEL_BY_THREAD, MODEL_BY_CELL };
+struct model *model_new_rows(const struct tables *tables, enum model_rows rows, struct error *error);
 void model_free(struct model *self);
 
 #endif

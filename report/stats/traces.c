@@ -32,7 +32,8 @@ static bool *find_tracer(const struct tables *tables) {
     for (uint32_t i = 1; found != NULL && i < count; i++) {
         const char *path = tables_module_path(tables, i);
         size_t length = strlen(path);
-        found[i] = length >= sizeof name - 1 && strcmp(path + length - (sizeof name - 1), name) == 0;
+        found[i] = tables_source_file(tables, i) == NULL && length >= sizeof name - 1 &&
+                   strcmp(path + length - (sizeof name - 1), name) == 0;
     }
     return found;
 }
@@ -149,14 +150,13 @@ bool traces_frames(struct traces *self, size_t trace, const frame_id **ids, size
 bool traces_module(struct traces *self, size_t trace, frame_id *id) {
     const struct tables *tables = self->model->tables;
     size_t entries = decode(self, trace);
-    struct frame frame = {.module = "[unknown]"};
+    struct frame frame = {0};
     if (entries == 0) {
         *id = no_stack(self, self->model->stacks[trace].stack);
         return *id != FRAME_NONE;
     }
     uint32_t module = tables_pc(tables, self->entries[entries - 1] & HT_FRAME_PC)->module;
-    if (module != 0 && tables_module_path(tables, module)[0] != '\0')
-        frame.module = tables_module_path(tables, module);
+    frame.module = tables_module_name(tables, module);
     *id = frames_put(self->frames, &frame);
     return *id != FRAME_NONE;
 }
@@ -214,5 +214,7 @@ bool traces_blamed(struct traces *self, size_t trace, const struct blame *blame,
 }
 
 struct symbols_status traces_symbols_status(struct traces *self, uint32_t module) {
+    if (tables_source_file(self->model->tables, module) != NULL)
+        return (struct symbols_status){SYMBOLS_DWARF, "lines as they were imported"};
     return symbols_status(self->symbols, resolver_symbols_module(self->resolver, module));
 }

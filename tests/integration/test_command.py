@@ -164,7 +164,7 @@ class SourceTest(TestCase):
 
 
 class HelpTest(TestCase):
-    SUB_COMMANDS = ("run", "top", "diff", "info", "ps", "snapshot", "clean")
+    SUB_COMMANDS = ("run", "top", "diff", "info", "ps", "snapshot", "clean", "import", "dump")
 
     def test_each_has_help(self):
         overview = self.heaptally("--help").stdout

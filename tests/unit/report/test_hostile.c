@@ -41,9 +41,7 @@ static bool try(struct tables *tables) {
     struct symbols *symbols = symbols_new(NULL);
     struct frames *frames = frames_new();
     bool good = tables_check(tables, "hostile", NULL);
-    struct model *model = !good             ? NULL
-                          : rand() % 2 == 0 ? model_new(tables, NULL)
-                                            : model_new_by_thread(tables, NULL);
+    struct model *model = good ? model_new_rows(tables, (enum model_rows)(rand() % 3), NULL) : NULL;
     struct traces *traces = good ? traces_new(model, symbols, frames, NULL) : NULL;
     if (good)
         use(traces, frames);

@@ -378,7 +378,7 @@ static void threads_are_a_key_of_a_model_by_thread(void **state) {
     made_cell(world.tables, 2)->freed_bytes = 20;
     made_cell(world.tables, 1)->slot = make_slot(world.tables, 4001);
     made_cell(world.tables, 2)->slot = make_slot(world.tables, 4002);
-    world.model = model_new_by_thread(world.tables, NULL);
+    world.model = model_new_rows(world.tables, MODEL_BY_THREAD, NULL);
     world.traces = traces_new(world.model, world.symbols, world.frames, NULL);
     group(&world, (struct query){.keys = {KEY_THREAD, KEY_FILENAME}});
     assert_int_equal(world.statistics.count, 2);
