@@ -27,13 +27,14 @@ struct loaded {
 /* What the sources of one command have in common. */
 struct shared {
     const struct analysis_options *options;
-    struct query query; /* its filters are owned */
+    struct query query; /* its filters and suppressions are owned */
     struct symbols *symbols;
     struct frames *frames;
 };
 
 void analysis_options_free(struct analysis_options *options) {
     free(options->skip.items);
+    free(options->suppressions.items);
     filter_options_free(&options->filters);
 }
 
@@ -106,10 +107,22 @@ static bool load(struct loaded *self, const struct shared *shared, const char *n
     return false;
 }
 
+static bool read_suppressions(struct query *query, const struct option_list *files, struct error *error) {
+    query->suppressions = suppressions_new();
+    if (query->suppressions == NULL)
+        return error_out_of_memory(error);
+    for (size_t i = 0; i < files->count; i++)
+        if (!suppressions_read(query->suppressions, files->items[i], error))
+            return false;
+    return true;
+}
+
 static bool begin(struct shared *shared, const struct analysis_options *options, struct error *error) {
     bool python = options->compat == COMPAT_TRACEMALLOC;
     *shared = (struct shared){.options = options, .query = make_query(options)};
     if (!filter_options_make(&options->filters, options->command, python, &shared->query.filters, error))
+        return false;
+    if (!read_suppressions(&shared->query, &options->suppressions, error))
         return false;
     shared->symbols = symbols_new(NULL);
     shared->frames = frames_new();
@@ -123,6 +136,7 @@ static void end(struct shared *shared) {
     if (shared->symbols != NULL)
         symbols_free(shared->symbols);
     filters_free(&shared->query.filters);
+    suppressions_free(shared->query.suppressions);
 }
 
 /* ---- printing ---- */
@@ -143,7 +157,10 @@ static struct view describe(const struct shared *shared, const struct loaded *lo
                         .most_recent_first = options->most_recent_first,
                         .limit = options->limit,
                         .asked = (size_t)options->rows,
-                        .total_size = loaded->statistics.size_total};
+                        .total_size = loaded->statistics.size_total,
+                        .suppressions = options->suppressions.count != 0,
+                        .suppressed_size = loaded->statistics.suppressed.size,
+                        .suppressed_count = loaded->statistics.suppressed.count};
     for (size_t i = 0; shared->query.keys[i] != KEY_END; i++)
         view.keys[i] = (enum view_key)shared->query.keys[i];
     view.totals = make_view_totals(loaded->model);
@@ -184,6 +201,7 @@ static bool print_diff(const struct loaded *old, const struct loaded *new, const
         return false;
     view.difference = true;
     view.total_size_diff = new->statistics.size_total - old->statistics.size_total;
+    view.suppressed_size_diff = new->statistics.suppressed.size - old->statistics.suppressed.size;
     view.old_totals = make_view_totals(old->model);
     bool done = print(&view, &difference, shared, new, out, error);
     statistics_free(&difference);

@@ -16,7 +16,7 @@ struct analysis_options {
     uint64_t rows;              /* 0: all */
     int64_t limit;              /* frames of a stack; negative: the oldest */
     bool cumulative, raw, bare, json, most_recent_first;
-    struct option_list skip;
+    struct option_list skip, suppressions;
     struct filter_options filters;
 };
 
@@ -64,6 +64,11 @@ extern const char *const analysis_keys[], *const analysis_metrics[], *const anal
          .argument = "PATTERN",                                                                              \
          .help = "pass over these functions, files or modules too (repeatable)"},                            \
         FILTER_OPTIONS((o).filters),                                                                         \
+        {.name = "suppressions",                                                                             \
+         .kind = OPTION_LIST,                                                                                \
+         .value = &(o).suppressions,                                                                         \
+         .argument = "FILE",                                                                                 \
+         .help = "leave out what this file names: lines leak:TEMPLATE (repeatable)"},                        \
         {.name = "limit",                                                                                    \
          .kind = OPTION_SIGNED,                                                                              \
          .value = &(o).limit,                                                                                \

@@ -99,6 +99,13 @@ static void put_other(struct json *json, const struct view *view) {
     json_close(json, '}');
 }
 
+static void put_suppressed(struct json *json, const struct view *view) {
+    json_open(json, "suppressed", '{');
+    json_put_signed(json, "size", view->suppressed_size);
+    json_put_signed(json, "count", view->suppressed_count);
+    json_close(json, '}');
+}
+
 void json_view_render(FILE *out, const struct view *view) {
     struct json json = {.out = out};
     json_open(&json, NULL, '{');
@@ -114,5 +121,6 @@ void json_view_render(FILE *out, const struct view *view) {
         put_row(&json, view, &view->rows[i]);
     json_close(&json, ']');
     put_other(&json, view);
+    put_suppressed(&json, view);
     json_close(&json, '}');
 }

@@ -195,12 +195,21 @@ static void put_kib(FILE *out, const char *name, int64_t size, int64_t diff, boo
     fputc('\n', out);
 }
 
+static void put_suppressed(FILE *out, const struct view *view) {
+    fprintf(out, "Suppressed: %.1f KiB", (double)view->suppressed_size / 1024);
+    if (view->difference)
+        fprintf(out, " (%+.1f KiB)", (double)view->suppressed_size_diff / 1024);
+    fprintf(out, " in %" PRId64 " blocks\n", view->suppressed_count);
+}
+
 static void put_ending(FILE *out, const struct view *view) {
     char other[48];
     snprintf(other, sizeof other, "%zu other", view->other_count);
     if (view->other_count != 0)
         put_kib(out, other, view->other_size, view->other_size_diff, view->difference);
     put_kib(out, "Total allocated size", view->total_size, view->total_size_diff, view->difference);
+    if (view->suppressions)
+        put_suppressed(out, view);
     for (size_t i = 0; i < view->loss_count; i++)
         if (view->losses[i].value != 0)
             fprintf(out, "Lost: %s: %" PRIu64 ": %s\n", view->losses[i].name, view->losses[i].value,

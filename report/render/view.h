@@ -70,6 +70,8 @@ struct view {
     size_t other_count; /* rows that are not shown */
     int64_t other_size, other_size_diff;
     int64_t total_size, total_size_diff;
+    bool suppressions; /* were asked for */
+    int64_t suppressed_size, suppressed_count, suppressed_size_diff;
     struct view_totals totals, old_totals;
     const struct view_loss *losses; /* zero ones too */
     size_t loss_count;

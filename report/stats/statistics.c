@@ -169,17 +169,29 @@ static bool count_trace(struct grouping *self, size_t trace) {
                                                      : count_frame(self, trace, id);
 }
 
+static void add_amount(struct amount *to, struct amount amount) {
+    to->size = plus(to->size, amount.size);
+    to->count = plus(to->count, amount.count);
+}
+
 static bool count_traces(struct grouping *self) {
     const struct query *query = self->query;
     for (size_t i = 0; i < traces_count(self->traces); i++) {
         struct amount amount = traces_amount(self->traces, i, query->metric);
-        bool accepted;
+        bool accepted, suppressed = false;
         if (amount.size == 0 && amount.count == 0)
             continue;
         if (!filters_accept(&query->filters, self->traces, i, amount.size, &query->blame, &accepted))
             return false;
         if (!accepted)
             continue;
+        if (query->suppressions != NULL &&
+            !suppressions_cover(query->suppressions, self->traces, i, &suppressed))
+            return false;
+        if (suppressed) {
+            add_amount(&self->result->suppressed, amount);
+            continue;
+        }
         self->result->size_total = plus(self->result->size_total, amount.size);
         self->result->count_total = plus(self->result->count_total, amount.count);
         if (!count_trace(self, i))

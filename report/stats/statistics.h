@@ -6,6 +6,7 @@
 #define HEAPTALLY_REPORT_STATISTICS_H
 
 #include "filter.h"
+#include "suppressions.h"
 #include "traces.h"
 
 enum key {
@@ -28,7 +29,8 @@ struct query {
     bool cumulative;  /* every frame of a stack counts, once per group; not with KEY_TRACEBACK */
     bool every_frame; /* ... but as often as it stands in the stack, as tracemalloc has it */
     struct blame blame;
-    struct filters filters; /* borrowed */
+    struct filters filters;            /* borrowed */
+    struct suppressions *suppressions; /* borrowed; null: none. Asked after the filters */
 };
 
 struct statistic {
@@ -45,6 +47,7 @@ struct statistics {
     struct statistic *rows; /* owned, sorted */
     size_t count;
     int64_t size_total, count_total; /* over traces: with `cumulative`, less than the sum of the rows */
+    struct amount suppressed;        /* what the filters let pass and the suppressions left out */
     struct interner *groups;         /* owned: the rows' frames */
 };
 

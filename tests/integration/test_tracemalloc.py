@@ -162,6 +162,24 @@ class FilterTest(Heaps):
         self.expect(("top", "--include", "a.py", path), "a.py:1 2 1")
 
 
+class SuppressionTest(Heaps):
+    def test_reports_say_how_much(self):
+        path = self.directory / "known.supp"
+        path.write_text("# known\n\nleak:^tree.c$\n")
+        self.expect(("top", "--suppressions", path, self.old), "main.c:12 90 1", "<unknown>:0 5 1")
+        text = self.heaptally("top", "--suppressions", path, self.new).stdout
+        self.assertIn("Total allocated size: 0.5 KiB\nSuppressed: 5.9 KiB in 6 blocks\n", text)
+        text = self.heaptally("diff", "--suppressions", path, self.old, self.new).stdout
+        self.assertIn("Suppressed: 5.9 KiB (+5.9 KiB) in 6 blocks\n", text)
+        self.assertEqual(self.top(self.new, "--suppressions", path)["suppressed"], {"size": 6035, "count": 6})
+        self.assertNotIn("Suppressed", self.heaptally("top", self.new).stdout)
+
+    def test_what_is_none(self):
+        path = self.directory / "bad.supp"
+        path.write_text("leak:x\nrace:y\n")
+        self.assertIn("bad.supp: line 2: ", self.heaptally("top", "--suppressions", path, self.old, check=2).stderr)
+
+
 class FormatTest(Heaps):
     def test_statistic(self):
         self.assertEqual(self.rows("top", self.old)[0], "main.c:12: size=90 B, count=1, average=90 B")

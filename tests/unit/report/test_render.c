@@ -141,7 +141,8 @@ static struct view make_view(enum view_key key) {
 }
 
 /* Not inlined: gcc 12 takes what a stream fills behind its back for a pointer to a dead variable. */
-__attribute__((noinline)) static char *render(void (*renderer)(FILE *, const struct view *), const struct view *view) {
+__attribute__((noinline)) static char *render(void (*renderer)(FILE *, const struct view *),
+                                              const struct view *view) {
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
@@ -219,6 +220,10 @@ static void differences_have_signs(void **state) {
     (void)state;
     struct view view = make_view(VIEW_LINENO);
     view.difference = true;
+    view.suppressions = true;
+    view.suppressed_size = 2048;
+    view.suppressed_count = 3;
+    view.suppressed_size_diff = -512;
     expect_golden("diff.txt", render(text_render, &view));
     expect_golden("diff.json", render(json_view_render, &view));
 }

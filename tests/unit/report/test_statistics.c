@@ -346,6 +346,44 @@ static void functions_modules_and_sizes_narrow(void **state) {
     end(&world);
 }
 
+/* ---- suppressions ---- */
+
+/* The sum that one line of a suppressions file leaves out. */
+static int64_t suppressed(struct world *world, const char *line) {
+    struct query query = {.keys = {KEY_LINENO}, .suppressions = suppressions_new()};
+    struct error error = {""};
+    if (!suppressions_add_line(query.suppressions, line, &error))
+        fail_msg("%s: %s", line, error.text);
+    group(world, query);
+    suppressions_free(query.suppressions);
+    assert_int_equal(world->statistics.suppressed.size + world->statistics.size_total, 1111);
+    return world->statistics.suppressed.size;
+}
+
+static void suppressions_are_leak_sanitizers(void **state) {
+    (void)state;
+    struct world world = filtered();
+    assert_int_equal(suppressed(&world, "# leak:*"), 0);
+    assert_int_equal(suppressed(&world, ""), 0);
+    assert_int_equal(suppressed(&world, "leak:fill"), 10);
+    assert_int_equal(suppressed(&world, " leak:il \r"), 10); /* a part of a name is enough */
+    assert_int_equal(suppressed(&world, "leak:^il"), 0);
+    assert_int_equal(suppressed(&world, "leak:^main$"), 111); /* any frame of a stack */
+    assert_int_equal(suppressed(&world, "leak:^mai$"), 0);
+    assert_int_equal(suppressed(&world, "leak:T*le::add"), 100);
+    assert_int_equal(suppressed(&world, "leak:table.cc$"), 100);
+    assert_int_equal(suppressed(&world, "leak:libx.so"), 1111);
+    assert_int_equal(suppressed(&world, "leak:?"), 0); /* a question mark is one */
+    assert_int_equal(suppressed(&world, "leak:[a-z]"), 0);
+    struct suppressions *none = suppressions_new();
+    assert_false(suppressions_add_line(none, "race:fill", NULL));
+    assert_false(suppressions_add_line(none, "leak:", NULL));
+    assert_false(suppressions_read(none, "/nonexistent", NULL));
+    assert_int_equal(suppressions_count(none), 0);
+    suppressions_free(none);
+    end(&world);
+}
+
 /* ---- numbers as keys ---- */
 
 static void expect_number(const struct world *world, size_t row, uint64_t number, int64_t size) {
@@ -465,6 +503,7 @@ int main(void) {
         cmocka_unit_test(filters_are_of_the_named_frame),
         cmocka_unit_test(domains_and_places_are_one_list),
         cmocka_unit_test(functions_modules_and_sizes_narrow),
+        cmocka_unit_test(suppressions_are_leak_sanitizers),
         cmocka_unit_test(domains_and_classes_of_sizes_are_keys),
         cmocka_unit_test(threads_are_a_key_of_a_model_by_thread),
         cmocka_unit_test(keys_are_combined),
