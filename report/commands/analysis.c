@@ -2,6 +2,7 @@
  * Owns:    everything it loads, until it has printed.
  * Threads: one.  Signals: no.  Heap: yes. */
 #include "analysis.h"
+#include "blame_files.h"
 #include "make_view.h"
 #include "../render/json_view.h"
 #include "../render/text.h"
@@ -28,6 +29,7 @@ struct loaded {
 struct shared {
     const struct analysis_options *options;
     struct query query; /* its filters and suppressions are owned */
+    struct blame_files blame;
     struct symbols *symbols;
     struct frames *frames;
 };
@@ -59,7 +61,9 @@ void analysis_notes(FILE *out) {
           out);
     print_patterns(out, "  functions:", blame_functions());
     print_patterns(out, "  files:", blame_files());
-    fputs("If every frame is passed over, the newest is named; --raw always names it.\n", out);
+    fputs("and what stands in ~/.config/heaptally/blame and .heaptally-blame (heaptally blame --list).\n"
+          "If every frame is passed over, the newest is named; --raw always names it.\n",
+          out);
 }
 
 /* ---- loading ---- */
@@ -77,7 +81,7 @@ static struct query make_query(const struct analysis_options *options) {
                           .metric = (enum metric)options->metric,
                           .cumulative = options->cumulative,
                           .every_frame = python,
-                          .blame = {options->raw || python, options->skip.items, options->skip.count}};
+                          .blame.raw = options->raw || python};
     for (size_t i = 0; i < options->keys.count; i++)
         query.keys[i] = (enum key)(options->keys.at[i] + 1);
     return query;
@@ -107,6 +111,19 @@ static bool load(struct loaded *self, const struct shared *shared, const char *n
     return false;
 }
 
+/* Where the newest frame is named whatever it is, no file has a say. */
+static bool read_blame(struct shared *shared, const struct analysis_options *options, struct error *error) {
+    if (shared->query.blame.raw)
+        return true;
+    if (!blame_files_read(&shared->blame, error))
+        return false;
+    for (size_t i = 0; i < options->skip.count; i++)
+        if (!blame_files_skip(&shared->blame, options->skip.items[i]))
+            return error_out_of_memory(error);
+    shared->query.blame = blame_files_blame(&shared->blame);
+    return true;
+}
+
 static bool read_suppressions(struct query *query, const struct option_list *files, struct error *error) {
     query->suppressions = suppressions_new();
     if (query->suppressions == NULL)
@@ -121,6 +138,8 @@ static bool begin(struct shared *shared, const struct analysis_options *options,
     bool python = options->compat == COMPAT_TRACEMALLOC;
     *shared = (struct shared){.options = options, .query = make_query(options)};
     if (!filter_options_make(&options->filters, options->command, python, &shared->query.filters, error))
+        return false;
+    if (!read_blame(shared, options, error))
         return false;
     if (!read_suppressions(&shared->query, &options->suppressions, error))
         return false;
@@ -137,6 +156,7 @@ static void end(struct shared *shared) {
         symbols_free(shared->symbols);
     filters_free(&shared->query.filters);
     suppressions_free(shared->query.suppressions);
+    blame_files_free(&shared->blame);
 }
 
 /* ---- printing ---- */

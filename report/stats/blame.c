@@ -125,19 +125,25 @@ static bool matches_any(const char *const *patterns, const char *text) {
     return false;
 }
 
+/* One of the user's patterns is of functions, files and modules alike. */
+static bool matches_own(const char *const *patterns, size_t count, const char *name,
+                        const struct frame *frame) {
+    const char *place = frame->file != NULL ? frame->file : frame->module;
+    for (size_t i = 0; i < count; i++)
+        if ((name[0] != '\0' && fnmatch(patterns[i], name, 0) == 0) || fnmatch(patterns[i], place, 0) == 0)
+            return true;
+    return false;
+}
+
 bool blame_skips(const struct blame *self, const struct frame *frame) {
     char name[1024] = "";
     if (frame->function != NULL)
         blame_qualified_name(frame->function, name, sizeof name);
+    if (matches_own(self->kept, self->kept_count, name, frame))
+        return false;
     if (name[0] != '\0' && matches_any(functions, name))
         return true;
     if (frame->file != NULL && matches_any(files, frame->file))
         return true;
-    for (size_t i = 0; i < self->extra_count; i++) {
-        const char *pattern = self->extra[i];
-        const char *place = frame->file != NULL ? frame->file : frame->module;
-        if ((name[0] != '\0' && fnmatch(pattern, name, 0) == 0) || fnmatch(pattern, place, 0) == 0)
-            return true;
-    }
-    return false;
+    return matches_own(self->extra, self->extra_count, name, frame);
 }

@@ -9,6 +9,8 @@ struct blame {
     bool raw;                 /* the newest frame, whatever it is */
     const char *const *extra; /* the user's patterns, for functions and files alike */
     size_t extra_count;
+    const char *const *kept; /* the user's, of what is never passed over */
+    size_t kept_count;
 };
 
 /* Whether a frame is passed over. Functions are matched by their qualified name, without return type and

@@ -185,7 +185,8 @@ static bool skipped(struct traces *self, const struct blame *blame, frame_id id)
 }
 
 static void judge_for(struct traces *self, const struct blame *blame) {
-    if (self->judged.extra == blame->extra && self->judged.extra_count == blame->extra_count)
+    if (self->judged.extra == blame->extra && self->judged.extra_count == blame->extra_count &&
+        self->judged.kept == blame->kept && self->judged.kept_count == blame->kept_count)
         return;
     if (self->verdicts != NULL)
         memset(self->verdicts, UNKNOWN, self->verdict_room);

@@ -180,6 +180,45 @@ class SuppressionTest(Heaps):
         self.assertIn("bad.supp: line 2: ", self.heaptally("top", "--suppressions", path, self.old, check=2).stderr)
 
 
+class BlameTest(Heaps):
+    """Patterns of the user's and of a project's, on frames that have files alone."""
+
+    def setUp(self):
+        super().setUp()
+        self.project, self.config = self.directory / "project" / "deep", self.directory / "config"
+        self.project.mkdir(parents=True)
+        (self.config / "heaptally").mkdir(parents=True)
+
+    def named(self, *words):
+        environment = self.environment(XDG_CONFIG_HOME=self.config)
+        return self.heaptally(*words, environment=environment, cwd=self.project).stdout
+
+    def first_row(self, *words):
+        return self.named("top", "--bare", *words, self.new).split(": size")[0]
+
+    def test_patterns_of_files(self):
+        self.assertEqual(self.first_row(), "tree.c:40")
+        (self.project.parent / ".heaptally-blame").write_text("# ours\ntree.*  \n\n")
+        self.assertEqual(self.first_row(), "main.c:70")
+        self.assertEqual(self.first_row("--raw"), "tree.c:40")
+        (self.config / "heaptally" / "blame").write_text("!tree.c\nlist.c\n")
+        self.assertEqual(self.first_row(), "tree.c:40")
+        (self.project / ".heaptally-blame").write_text("")  # the nearest is the project's
+        self.assertEqual(self.first_row("--skip", "main.c"), "tree.c:40")
+
+    def test_list(self):
+        (self.project / ".heaptally-blame").write_text("pool_*\n!std::regex*\n")
+        lines = self.named("blame", "--list").splitlines()
+        self.assertIn("operator new", lines)
+        self.assertEqual(lines[-3:], [f"# {self.project.resolve()}/.heaptally-blame", "pool_*", "!std::regex*"])
+        self.assertIn("--list", self.heaptally("blame", check=2).stderr)
+
+    def test_what_is_no_file(self):
+        (self.project / ".heaptally-blame").mkdir()
+        refusal = self.heaptally("top", self.new, cwd=self.project, check=2).stderr
+        self.assertIn(".heaptally-blame: not a regular file", refusal)
+
+
 class FormatTest(Heaps):
     def test_statistic(self):
         self.assertEqual(self.rows("top", self.old)[0], "main.c:12: size=90 B, count=1, average=90 B")

@@ -74,12 +74,25 @@ static void the_users_patterns_match_names_files_and_modules(void **state) {
     assert_false(blame_skips(&blame, &(struct frame){.function = "spool", .module = "/x"}));
 }
 
+static void what_is_kept_is_never_passed_over(void **state) {
+    (void)state;
+    const char *extra[] = {"pool_*"}, *kept[] = {"std::regex*", "pool_get", "*/vendor/*"};
+    const struct blame blame = {.extra = extra, .extra_count = 1, .kept = kept, .kept_count = 3};
+    assert_true(blame_skips(&blame, &(struct frame){.function = "std::string::append()", .module = "/x"}));
+    assert_false(blame_skips(&blame, &(struct frame){.function = "std::regex::regex()", .module = "/x"}));
+    assert_true(blame_skips(&blame, &(struct frame){.function = "pool_put", .module = "/x"}));
+    assert_false(blame_skips(&blame, &(struct frame){.function = "pool_get", .module = "/x"}));
+    assert_false(
+        blame_skips(&blame, &(struct frame){.function = "xmalloc", .file = "/vendor/a.c", .module = "/x"}));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_lose_their_types),
         cmocka_unit_test(wrappers_are_passed_over),
         cmocka_unit_test(the_users_code_is_not),
         cmocka_unit_test(the_users_patterns_match_names_files_and_modules),
+        cmocka_unit_test(what_is_kept_is_never_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
