@@ -2,11 +2,10 @@
  * Owns:    everything it loads, until it has printed.
  * Threads: one.  Signals: no.  Heap: yes. */
 #include "analysis.h"
-#include "blame_files.h"
+#include "loading.h"
 #include "make_view.h"
 #include "../render/json_view.h"
 #include "../render/text.h"
-#include "../source/open.h"
 #include "../stats/compare.h"
 
 #include <stdlib.h>
@@ -17,22 +16,6 @@ const char *const analysis_keys[] = {"lineno", "filename", "function", "module",
 const char *const analysis_metrics[] = {"live", "peak", "total", NULL};
 const char *const analysis_compats[] = {"none", "tracemalloc", NULL};
 _Static_assert(KEYS_MAX <= OPTION_CHOICES_MAX, "all keys at once are one option");
-
-struct loaded {
-    struct source source;
-    struct model *model;
-    struct traces *traces;
-    struct statistics statistics;
-};
-
-/* What the sources of one command have in common. */
-struct shared {
-    const struct analysis_options *options;
-    struct query query; /* its filters and suppressions are owned */
-    struct blame_files blame;
-    struct symbols *symbols;
-    struct frames *frames;
-};
 
 void analysis_options_free(struct analysis_options *options) {
     free(options->skip.items);
@@ -66,99 +49,6 @@ void analysis_notes(FILE *out) {
           out);
 }
 
-/* ---- loading ---- */
-
-static void unload(struct loaded *self) {
-    statistics_free(&self->statistics);
-    traces_free(self->traces);
-    model_free(self->model);
-    source_close(&self->source);
-}
-
-static struct query make_query(const struct analysis_options *options) {
-    bool python = options->compat == COMPAT_TRACEMALLOC;
-    struct query query = {.keys = {KEY_LINENO},
-                          .metric = (enum metric)options->metric,
-                          .cumulative = options->cumulative,
-                          .every_frame = python,
-                          .blame.raw = options->raw || python};
-    for (size_t i = 0; i < options->keys.count; i++)
-        query.keys[i] = (enum key)(options->keys.at[i] + 1);
-    return query;
-}
-
-static bool by_thread(const struct query *query) {
-    const enum key *key = query->keys;
-    while (*key != KEY_END && *key != KEY_THREAD)
-        key++;
-    return *key == KEY_THREAD || filters_have(&query->filters, FILTER_THREAD);
-}
-
-static bool load(struct loaded *self, const struct shared *shared, const char *name, struct error *error) {
-    const struct query *query = &shared->query;
-    memset(self, 0, sizeof *self);
-    if (!source_open(&self->source, name, error))
-        return false;
-    if (self->source.note[0] != '\0')
-        fprintf(stderr, "heaptally: %s\n", self->source.note);
-    self->model =
-        model_new_rows(self->source.tables, by_thread(query) ? MODEL_BY_THREAD : MODEL_BY_STACK, error);
-    if (self->model != NULL)
-        self->traces = traces_new(self->model, shared->symbols, shared->frames, error);
-    if (self->traces != NULL && statistics_of(self->traces, query, &self->statistics, error))
-        return true;
-    unload(self);
-    return false;
-}
-
-/* Where the newest frame is named whatever it is, no file has a say. */
-static bool read_blame(struct shared *shared, const struct analysis_options *options, struct error *error) {
-    if (shared->query.blame.raw)
-        return true;
-    if (!blame_files_read(&shared->blame, error))
-        return false;
-    for (size_t i = 0; i < options->skip.count; i++)
-        if (!blame_files_skip(&shared->blame, options->skip.items[i]))
-            return error_out_of_memory(error);
-    shared->query.blame = blame_files_blame(&shared->blame);
-    return true;
-}
-
-static bool read_suppressions(struct query *query, const struct option_list *files, struct error *error) {
-    query->suppressions = suppressions_new();
-    if (query->suppressions == NULL)
-        return error_out_of_memory(error);
-    for (size_t i = 0; i < files->count; i++)
-        if (!suppressions_read(query->suppressions, files->items[i], error))
-            return false;
-    return true;
-}
-
-static bool begin(struct shared *shared, const struct analysis_options *options, struct error *error) {
-    bool python = options->compat == COMPAT_TRACEMALLOC;
-    *shared = (struct shared){.options = options, .query = make_query(options)};
-    if (!filter_options_make(&options->filters, options->command, python, &shared->query.filters, error))
-        return false;
-    if (!read_blame(shared, options, error))
-        return false;
-    if (!read_suppressions(&shared->query, &options->suppressions, error))
-        return false;
-    shared->symbols = symbols_new(NULL);
-    shared->frames = frames_new();
-    if (shared->symbols != NULL && shared->frames != NULL)
-        return true;
-    return error_out_of_memory(error);
-}
-
-static void end(struct shared *shared) {
-    frames_free(shared->frames);
-    if (shared->symbols != NULL)
-        symbols_free(shared->symbols);
-    filters_free(&shared->query.filters);
-    suppressions_free(shared->query.suppressions);
-    blame_files_free(&shared->blame);
-}
-
 /* ---- printing ---- */
 
 static void render(const struct view *view, bool json, FILE *out) {
@@ -168,8 +58,9 @@ static void render(const struct view *view, bool json, FILE *out) {
         text_render(out, view);
 }
 
-static struct view describe(const struct shared *shared, const struct loaded *loaded) {
-    const struct analysis_options *options = shared->options;
+static struct view describe(const struct loading *loading, const struct loaded *loaded,
+                            const struct statistics *statistics) {
+    const struct analysis_options *options = loading->options;
     struct view view = {.metric = analysis_metrics[options->metric],
                         .cumulative = options->cumulative,
                         .bare = options->bare,
@@ -177,69 +68,100 @@ static struct view describe(const struct shared *shared, const struct loaded *lo
                         .most_recent_first = options->most_recent_first,
                         .limit = options->limit,
                         .asked = (size_t)options->rows,
-                        .total_size = loaded->statistics.size_total,
+                        .total_size = statistics->size_total,
                         .suppressions = options->suppressions.count != 0,
-                        .suppressed_size = loaded->statistics.suppressed.size,
-                        .suppressed_count = loaded->statistics.suppressed.count};
-    for (size_t i = 0; shared->query.keys[i] != KEY_END; i++)
-        view.keys[i] = (enum view_key)shared->query.keys[i];
+                        .suppressed_size = statistics->suppressed.size,
+                        .suppressed_count = statistics->suppressed.count};
+    for (size_t i = 0; loading->query.keys[i] != KEY_END; i++)
+        view.keys[i] = (enum view_key)loading->query.keys[i];
     view.totals = make_view_totals(loaded->model);
     return view;
 }
 
-static bool print(struct view *view, const struct statistics *statistics, const struct shared *shared,
+static bool print(struct view *view, const struct statistics *statistics, const struct loading *loading,
                   const struct loaded *loaded, FILE *out, struct error *error) {
     struct view_loss losses[LOSSES_COUNT];
     view->losses = losses;
     view->loss_count = make_view_losses(loaded->source.tables, losses);
-    if (!make_view_rows(view, statistics, shared->frames))
+    if (!make_view_rows(view, statistics, loading->frames))
         return error_out_of_memory(error);
-    render(view, shared->options->json, out);
+    render(view, loading->options->json, out);
     make_view_free(view);
     return true;
 }
 
-bool analysis_top(const char *source, const struct analysis_options *options, FILE *out,
-                  struct error *error) {
-    struct shared shared;
-    struct loaded loaded;
-    bool done = begin(&shared, options, error) && load(&loaded, &shared, source, error);
-    if (done) {
-        struct view view = describe(&shared, &loaded);
-        done = print(&view, &loaded.statistics, &shared, &loaded, out, error);
-        unload(&loaded);
-    }
-    end(&shared);
+static bool print_top(const struct loading *loading, const struct loaded *loaded, FILE *out,
+                      struct error *error) {
+    struct statistics statistics;
+    if (!statistics_of(loaded->traces, &loading->query, &statistics, error))
+        return false;
+    struct view view = describe(loading, loaded, &statistics);
+    bool done = print(&view, &statistics, loading, loaded, out, error);
+    statistics_free(&statistics);
     return done;
 }
 
-static bool print_diff(const struct loaded *old, const struct loaded *new, const struct shared *shared,
-                       FILE *out, struct error *error) {
+bool analysis_top(const char *source, const struct analysis_options *options, FILE *out,
+                  struct error *error) {
+    struct loading loading;
+    struct loaded loaded;
+    bool done = loading_begin(&loading, options, error) && loading_open(&loading, &loaded, source, error);
+    if (done) {
+        done = print_top(&loading, &loaded, out, error);
+        loading_close(&loaded);
+    }
+    loading_end(&loading);
+    return done;
+}
+
+/* ---- differences ---- */
+
+/* The statistics of two sources. */
+struct pair {
+    struct statistics old, new;
+};
+
+static bool print_difference(const struct pair *pair, const struct loading *loading, const struct loaded *old,
+                             const struct loaded *new, FILE *out, struct error *error) {
     struct statistics difference;
-    struct view view = describe(shared, new);
-    if (!statistics_compare(&old->statistics, &new->statistics, shared->frames, &difference, error))
+    struct view view = describe(loading, new, &pair->new);
+    if (!statistics_compare(&pair->old, &pair->new, loading->frames, &difference, error))
         return false;
     view.difference = true;
-    view.total_size_diff = new->statistics.size_total - old->statistics.size_total;
-    view.suppressed_size_diff = new->statistics.suppressed.size - old->statistics.suppressed.size;
+    view.total_size_diff = pair->new.size_total - pair->old.size_total;
+    view.suppressed_size_diff = pair->new.suppressed.size - pair->old.suppressed.size;
     view.old_totals = make_view_totals(old->model);
-    bool done = print(&view, &difference, shared, new, out, error);
+    bool done = print(&view, &difference, loading, new, out, error);
     statistics_free(&difference);
+    return done;
+}
+
+static bool print_diff(const struct loading *loading, const struct loaded *old, const struct loaded *new,
+                       FILE *out, struct error *error) {
+    struct pair pair;
+    if (!statistics_of(old->traces, &loading->query, &pair.old, error))
+        return false;
+    bool done = statistics_of(new->traces, &loading->query, &pair.new, error);
+    if (done) {
+        done = print_difference(&pair, loading, old, new, out, error);
+        statistics_free(&pair.new);
+    }
+    statistics_free(&pair.old);
     return done;
 }
 
 bool analysis_diff(const char *old_name, const char *new_name, const struct analysis_options *options,
                    FILE *out, struct error *error) {
-    struct shared shared;
+    struct loading loading;
     struct loaded old, new;
     bool done = false;
-    if (begin(&shared, options, error) && load(&old, &shared, old_name, error)) {
-        if (load(&new, &shared, new_name, error)) {
-            done = print_diff(&old, &new, &shared, out, error);
-            unload(&new);
+    if (loading_begin(&loading, options, error) && loading_open(&loading, &old, old_name, error)) {
+        if (loading_open(&loading, &new, new_name, error)) {
+            done = print_diff(&loading, &old, &new, out, error);
+            loading_close(&new);
         }
-        unload(&old);
+        loading_close(&old);
     }
-    end(&shared);
+    loading_end(&loading);
     return done;
 }
