@@ -27,6 +27,22 @@ enum analysis_compat { COMPAT_NONE, COMPAT_TRACEMALLOC };
 
 extern const char *const analysis_keys[], *const analysis_metrics[], *const analysis_compats[];
 
+/* Those that choose the line which is blamed, and what is left out of all. */
+#define BLAME_OPTIONS(o)                                                                                     \
+    {.name = "raw",                                                                                          \
+     .kind = OPTION_FLAG,                                                                                    \
+     .value = &(o).raw,                                                                                      \
+     .help = "name the newest frame, even in an allocator or a container"},                                  \
+        {.name = "skip",                                                                                     \
+         .kind = OPTION_LIST,                                                                                \
+         .value = &(o).skip,                                                                                 \
+         .argument = "PATTERN",                                                                              \
+         .help = "pass over these functions, files or modules too (repeatable)"},                            \
+    {                                                                                                        \
+        .name = "suppressions", .kind = OPTION_LIST, .value = &(o).suppressions, .argument = "FILE",         \
+        .help = "leave out what this file names: lines leak:TEMPLATE (repeatable)"                           \
+    }
+
 /* The options that top and diff share, as rows of their tables. */
 #define ANALYSIS_OPTIONS(o)                                                                                  \
     {.name = "key",                                                                                          \
@@ -54,21 +70,7 @@ extern const char *const analysis_keys[], *const analysis_metrics[], *const anal
          .kind = OPTION_FLAG,                                                                                \
          .value = &(o).cumulative,                                                                           \
          .help = "count a block for every frame of its stack, once per row"},                                \
-        {.name = "raw",                                                                                      \
-         .kind = OPTION_FLAG,                                                                                \
-         .value = &(o).raw,                                                                                  \
-         .help = "name the newest frame, even in an allocator or a container"},                              \
-        {.name = "skip",                                                                                     \
-         .kind = OPTION_LIST,                                                                                \
-         .value = &(o).skip,                                                                                 \
-         .argument = "PATTERN",                                                                              \
-         .help = "pass over these functions, files or modules too (repeatable)"},                            \
-        FILTER_OPTIONS((o).filters),                                                                         \
-        {.name = "suppressions",                                                                             \
-         .kind = OPTION_LIST,                                                                                \
-         .value = &(o).suppressions,                                                                         \
-         .argument = "FILE",                                                                                 \
-         .help = "leave out what this file names: lines leak:TEMPLATE (repeatable)"},                        \
+        BLAME_OPTIONS(o), FILTER_OPTIONS((o).filters),                                                       \
         {.name = "limit",                                                                                    \
          .kind = OPTION_SIGNED,                                                                              \
          .value = &(o).limit,                                                                                \

@@ -15,7 +15,7 @@ struct command {
 };
 
 extern const struct command command_run, command_ps, command_clean, command_snapshot, command_top,
-    command_diff, command_info, command_import, command_dump, command_blame;
+    command_diff, command_info, command_import, command_dump, command_blame, command_annotate;
 
 /* All commands, null-terminated. */
 const struct command *const *commands_all(void);

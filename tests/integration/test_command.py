@@ -164,7 +164,7 @@ class SourceTest(TestCase):
 
 
 class HelpTest(TestCase):
-    SUB_COMMANDS = ("run", "top", "diff", "info", "ps", "snapshot", "clean", "import", "dump", "blame")
+    SUB_COMMANDS = ("run", "top", "diff", "info", "ps", "snapshot", "clean", "import", "dump", "blame", "annotate")
 
     def test_each_has_help(self):
         overview = self.heaptally("--help").stdout

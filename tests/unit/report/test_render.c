@@ -2,6 +2,7 @@
  * the environment it writes the files instead: then read the difference before you commit it. */
 #define _GNU_SOURCE
 #include "check.h"
+#include "render/annotate.h"
 #include "render/json_view.h"
 #include "render/table.h"
 #include "render/text.h"
@@ -256,6 +257,27 @@ static void json_is_json(void **state) {
     expect_golden("top.json", text);
 }
 
+static char *annotated(struct annotation annotation) {
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    annotate_render(out, &annotation);
+    fclose(out);
+    return text;
+}
+
+static void sources_are_annotated(void **state) {
+    static const struct annotated_line lines[] = {
+        {.line = 5, .live = 8388608, .peak = 9437184, .allocations = 300000, .frees = 199999},
+        {.line = 11, .live = 0, .peak = 1, .allocations = 2, .frees = 2},
+        {.line = 40, .live = -7, .allocations = 1, .frees = 3}, /* the file was longer then */
+    };
+    (void)state;
+    expect_golden("annotate.txt", annotated((struct annotation){SOURCE, lines, 3, 0, 0}));
+    expect_golden("annotate-part.txt", annotated((struct annotation){SOURCE, lines, 2, 5, 11}));
+    expect_golden("annotate-missing.txt", annotated((struct annotation){"/no/such\x1b.c", lines, 3, 0, 0}));
+}
+
 static void tables_are_aligned(void **state) {
     static const struct table_column columns[] = {
         {"PID", true}, {"PROGRAM", false}, {"LIVE", true}, {"STARTED", false}};
@@ -279,6 +301,7 @@ int main(void) {
         cmocka_unit_test(differences_have_signs),
         cmocka_unit_test(headings_name_the_metric),
         cmocka_unit_test(json_is_json),
+        cmocka_unit_test(sources_are_annotated),
         cmocka_unit_test(tables_are_aligned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
