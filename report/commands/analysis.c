@@ -90,8 +90,8 @@ static bool print(struct view *view, const struct statistics *statistics, const 
     return true;
 }
 
-static bool print_top(const struct loading *loading, const struct loaded *loaded, FILE *out,
-                      struct error *error) {
+bool analysis_print_top(const struct loading *loading, const struct loaded *loaded, FILE *out,
+                        struct error *error) {
     struct statistics statistics;
     if (!statistics_of(loaded->traces, &loading->query, &statistics, error))
         return false;
@@ -107,7 +107,7 @@ bool analysis_top(const char *source, const struct analysis_options *options, FI
     struct loaded loaded;
     bool done = loading_begin(&loading, options, error) && loading_open(&loading, &loaded, source, error);
     if (done) {
-        done = print_top(&loading, &loaded, out, error);
+        done = analysis_print_top(&loading, &loaded, out, error);
         loading_close(&loaded);
     }
     loading_end(&loading);
@@ -136,8 +136,8 @@ static bool print_difference(const struct pair *pair, const struct loading *load
     return done;
 }
 
-static bool print_diff(const struct loading *loading, const struct loaded *old, const struct loaded *new,
-                       FILE *out, struct error *error) {
+bool analysis_print_diff(const struct loading *loading, const struct loaded *old, const struct loaded *new,
+                         FILE *out, struct error *error) {
     struct pair pair;
     if (!statistics_of(old->traces, &loading->query, &pair.old, error))
         return false;
@@ -157,11 +157,23 @@ bool analysis_diff(const char *old_name, const char *new_name, const struct anal
     bool done = false;
     if (loading_begin(&loading, options, error) && loading_open(&loading, &old, old_name, error)) {
         if (loading_open(&loading, &new, new_name, error)) {
-            done = print_diff(&loading, &old, &new, out, error);
+            done = analysis_print_diff(&loading, &old, &new, out, error);
             loading_close(&new);
         }
         loading_close(&old);
     }
     loading_end(&loading);
     return done;
+}
+
+/* ---- growth ---- */
+
+bool analysis_print_growth(const struct loading *loading, const struct loaded *loaded,
+                           const struct statistics *grown, FILE *out, struct error *error) {
+    struct view view = describe(loading, loaded, grown);
+    view.difference = true;
+    view.growth = true;
+    for (size_t i = 0; i < grown->count; i++)
+        view.total_size_diff += grown->rows[i].size_diff;
+    return print(&view, grown, loading, loaded, out, error);
 }

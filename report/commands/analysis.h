@@ -102,4 +102,17 @@ bool analysis_top(const char *source, const struct analysis_options *options, FI
 bool analysis_diff(const char *old, const char *new, const struct analysis_options *options, FILE *out,
                    struct error *error);
 
+struct loading;
+struct loaded;
+struct statistics;
+
+/* Print rows of sources that are open: all that is asked for, the differences of two, and those of rows that
+ * have grown, with their differences. */
+bool analysis_print_top(const struct loading *loading, const struct loaded *loaded, FILE *out,
+                        struct error *error);
+bool analysis_print_diff(const struct loading *loading, const struct loaded *old, const struct loaded *new,
+                         FILE *out, struct error *error);
+bool analysis_print_growth(const struct loading *loading, const struct loaded *loaded,
+                           const struct statistics *grown, FILE *out, struct error *error);
+
 #endif

@@ -113,7 +113,7 @@ void json_view_render(FILE *out, const struct view *view) {
     json_put_string(&json, "metric", view->metric);
     json_put_bool(&json, "cumulative", view->cumulative);
     json_view_totals(&json, "totals", &view->totals);
-    if (view->difference)
+    if (view->difference && !view->growth)
         json_view_totals(&json, "old_totals", &view->old_totals);
     json_view_losses(&json, view->losses, view->loss_count);
     json_open(&json, "rows", '[');

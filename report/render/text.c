@@ -185,7 +185,10 @@ static void put_heading(FILE *out, const struct view *view) {
                        : strcmp(view->metric, "total") == 0 ? " of all ever allocated"
                                                             : "";
     fprintf(out, "[ Top %zu%s%s%s ]\n", view->asked != 0 ? view->asked : view->row_count,
-            view->difference ? " differences" : "", when, view->cumulative ? ", cumulative" : "");
+            view->growth       ? " that grew"
+            : view->difference ? " differences"
+                               : "",
+            when, view->cumulative ? ", cumulative" : "");
 }
 
 static void put_kib(FILE *out, const char *name, int64_t size, int64_t diff, bool difference) {

@@ -60,6 +60,7 @@ struct view {
     const char *metric;            /* "live", "peak" or "total" */
     bool cumulative;
     bool difference;
+    bool growth; /* a difference to the maximum before, of rows that are above it; there are no old totals */
     bool bare;   /* rows alone, one a line */
     bool python; /* text: what tracemalloc prints where that differs from what it documents */
     bool most_recent_first;

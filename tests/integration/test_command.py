@@ -164,7 +164,8 @@ class SourceTest(TestCase):
 
 
 class HelpTest(TestCase):
-    SUB_COMMANDS = ("run", "top", "diff", "info", "ps", "snapshot", "clean", "import", "dump", "blame", "annotate")
+    SUB_COMMANDS = ("run", "top", "diff", "info", "ps", "snapshot", "clean", "import", "dump", "blame", "annotate", "growth",
+                    "delta", "baseline")
 
     def test_each_has_help(self):
         overview = self.heaptally("--help").stdout
