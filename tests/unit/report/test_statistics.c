@@ -268,7 +268,8 @@ static struct filter of_kind(enum filter_kind kind, const char *pattern) {
 /* The sum of what `count` filters leave of the world. */
 static int64_t left(struct world *world, const struct filter *filters, size_t count) {
     struct filter copy[4];
-    memcpy(copy, filters, count * sizeof *copy);
+    if (count != 0)
+        memcpy(copy, filters, count * sizeof *copy);
     group(world, (struct query){.keys = {KEY_LINENO}, .filters = {copy, count}});
     return world->statistics.size_total;
 }
