@@ -13,9 +13,16 @@ struct blame {
     size_t kept_count;
 };
 
+/* The patterns of a blame, compiled: they are those of wildcard.h. */
+struct blame_judge;
+
+/* Null when out of memory. Nothing of `blame` is kept. */
+struct blame_judge *blame_judge_new(const struct blame *blame);
+void blame_judge_free(struct blame_judge *self);
+
 /* Whether a frame is passed over. Functions are matched by their qualified name, without return type and
  * arguments; files by their path; `*` crosses `/` and `::`. */
-bool blame_skips(const struct blame *self, const struct frame *frame);
+bool blame_skips(const struct blame_judge *self, const struct frame *frame);
 
 /* The built-in patterns, null-terminated, for --help. */
 const char *const *blame_functions(void);

@@ -21,7 +21,8 @@ struct traces {
     uint8_t *verdicts; /* enum verdict, by frame id */
     size_t verdict_room;
     struct blame judged; /* whose verdicts they are */
-    bool *of_tracer;     /* by module */
+    struct blame_judge *judge;
+    bool *of_tracer; /* by module */
 };
 
 /* The tracer's own frames, where it calls the allocator in the program's stead, are none of the program's. */
@@ -63,6 +64,7 @@ void traces_free(struct traces *self) {
     free(self->entries);
     free(self->ids);
     free(self->verdicts);
+    blame_judge_free(self->judge);
     free(self->of_tracer);
     free(self);
 }
@@ -180,23 +182,32 @@ static bool skipped(struct traces *self, const struct blame *blame, frame_id id)
     if (blame->raw || !room_for_verdict(self, id))
         return false;
     if (self->verdicts[id] == UNKNOWN)
-        self->verdicts[id] = blame_skips(blame, frames_get(self->frames, id)) ? SKIPPED : NAMED;
+        self->verdicts[id] = blame_skips(self->judge, frames_get(self->frames, id)) ? SKIPPED : NAMED;
     return self->verdicts[id] == SKIPPED;
 }
 
-static void judge_for(struct traces *self, const struct blame *blame) {
-    if (self->judged.extra == blame->extra && self->judged.extra_count == blame->extra_count &&
-        self->judged.kept == blame->kept && self->judged.kept_count == blame->kept_count)
-        return;
+static bool same_patterns(const struct blame *a, const struct blame *b) {
+    return a->extra == b->extra && a->extra_count == b->extra_count && a->kept == b->kept &&
+           a->kept_count == b->kept_count;
+}
+
+/* False when out of memory. */
+static bool judge_for(struct traces *self, const struct blame *blame) {
+    if (self->judge != NULL && same_patterns(&self->judged, blame))
+        return true;
     if (self->verdicts != NULL)
         memset(self->verdicts, UNKNOWN, self->verdict_room);
+    blame_judge_free(self->judge);
+    self->judge = blame_judge_new(blame);
     self->judged = *blame;
+    return self->judge != NULL;
 }
 
 bool traces_blamed(struct traces *self, size_t trace, const struct blame *blame, frame_id *id) {
     size_t entries = decode(self, trace);
     frame_id newest = FRAME_NONE;
-    judge_for(self, blame);
+    if (!blame->raw && !judge_for(self, blame))
+        return false;
     for (size_t i = entries; i-- > 0;) {
         const frame_id *chain;
         size_t length;

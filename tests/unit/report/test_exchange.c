@@ -87,6 +87,32 @@ static void what_is_wrong_is_said_with_its_column(void **state) {
     }
 }
 
+/* Whatever a line is, it is parsed or refused with a column of it; what is parsed fits the limits. */
+static void any_line_is_survived(void **state) {
+    static const char bytes[] = "0123456789  ::;;\\xx5bafz\xff";
+    int good = 0;
+    (void)state;
+    srand(4);
+    for (int i = 0; i < 200000; i++) {
+        char from[40];
+        size_t length = (size_t)rand() % (sizeof from - 8);
+        size_t start = (size_t)sprintf(from, "%s", rand() % 2 != 0 ? "0 1 4 a" : "");
+        for (size_t at = start; at < start + length; at++)
+            from[at] = bytes[(size_t)rand() % (sizeof bytes - 1)];
+        from[start + length] = '\0';
+        struct error error = {""};
+        if (parse(from, &error)) {
+            good++;
+            assert_in_range(line.frame_count, 1, line.total_nframe);
+            assert_true(line.size <= INT64_MAX);
+        } else {
+            assert_memory_equal(error.text, "column ", 7);
+            assert_in_range(strtoul(error.text + 7, NULL, 10), 1, strlen(from) + 1);
+        }
+    }
+    assert_in_range(good, 100, 199900);
+}
+
 static void add(struct traces_in *traces, const char *from) {
     assert_true(parse(from, NULL));
     assert_true(traces_in_add(traces, &line, NULL));
@@ -141,6 +167,7 @@ int main(void) {
         cmocka_unit_test(a_line_is_a_block),
         cmocka_unit_test(names_are_escaped),
         cmocka_unit_test(what_is_wrong_is_said_with_its_column),
+        cmocka_unit_test(any_line_is_survived),
         cmocka_unit_test(stacks_are_held_once_and_sizes_apart),
         cmocka_unit_test(many_traces_grow_the_tables),
     };
