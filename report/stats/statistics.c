@@ -10,6 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The groups of frames under one key: a frame is in many stacks. */
+struct memo {
+    frame_id *group; /* by frame id, one more than it is; 0: not yet known */
+    size_t room;
+};
+
 struct grouping {
     struct traces *traces;
     struct frames *frames;
@@ -19,6 +25,7 @@ struct grouping {
     size_t *last_trace; /* of a row: 1 + the trace that was counted in it last */
     frame_id *group;    /* of KEY_TRACEBACK: the group being made */
     size_t group_room;
+    struct memo memos[KEYS_MAX + 1]; /* by enum key */
 };
 
 static bool add_row(struct grouping *self, uint32_t group, frame_id sample) {
@@ -92,6 +99,32 @@ static uint64_t size_class(struct amount amount) {
     return 1ull << (63 - __builtin_clzll(average));
 }
 
+static bool room_in_memo(struct memo *memo, const struct frames *frames, frame_id id) {
+    if (id < memo->room)
+        return true;
+    size_t room = 2 * (size_t)frames_count(frames) + 1024;
+    frame_id *more = realloc(memo->group, room * sizeof *more);
+    if (more == NULL)
+        return false;
+    memset(more + memo->room, 0, (room - memo->room) * sizeof *more);
+    memo->group = more;
+    memo->room = room;
+    return true;
+}
+
+static frame_id remembered_group(struct grouping *self, enum key key, frame_id id) {
+    struct memo *memo = &self->memos[key];
+    if (!room_in_memo(memo, self->frames, id))
+        return FRAME_NONE;
+    if (memo->group[id] == 0) {
+        frame_id group = group_of_frame(self->frames, key, id);
+        if (group == FRAME_NONE)
+            return FRAME_NONE;
+        memo->group[id] = group + 1;
+    }
+    return memo->group[id] - 1;
+}
+
 static frame_id part_of(struct grouping *self, enum key key, size_t trace, frame_id id) {
     switch (key) {
     case KEY_THREAD: return group_of_number(self->frames, key, traces_thread(self->traces, trace));
@@ -99,7 +132,7 @@ static frame_id part_of(struct grouping *self, enum key key, size_t trace, frame
     case KEY_SIZE:
         return group_of_number(self->frames, key,
                                size_class(traces_amount(self->traces, trace, self->query->metric)));
-    default: return group_of_frame(self->frames, key, id);
+    default: return remembered_group(self, key, id);
     }
 }
 
@@ -227,6 +260,13 @@ static void sort_rows(struct statistics *self, struct frames *frames) {
         qsort_r(self->rows, self->count, sizeof *self->rows, descending, frames);
 }
 
+static void free_scratch(struct grouping *self) {
+    free(self->last_trace);
+    free(self->group);
+    for (int key = 0; key <= KEYS_MAX; key++)
+        free(self->memos[key].group);
+}
+
 bool statistics_of(struct traces *traces, const struct query *query, struct statistics *result,
                    struct error *error) {
     memset(result, 0, sizeof *result);
@@ -236,8 +276,7 @@ bool statistics_of(struct traces *traces, const struct query *query, struct stat
         .traces = traces, .frames = traces_frame_table(traces), .query = query, .result = result};
     result->groups = interner_new();
     bool done = result->groups != NULL && count_traces(&grouping);
-    free(grouping.last_trace);
-    free(grouping.group);
+    free_scratch(&grouping);
     if (done) {
         sort_rows(result, grouping.frames);
         return true;

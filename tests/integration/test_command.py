@@ -182,6 +182,25 @@ class HelpTest(TestCase):
                 self.assertNotEqual(done.stderr, "")
 
 
+class ThreadTest(TestCase):
+    """`threads`: four threads allocate 2001 blocks each and free 1000 of each other's; main frees 500 more."""
+
+    def test_each_thread_has_what_it_allocated_less_what_it_freed(self):
+        self.run_program([PROGRAMS / "threads"])
+        path = self.only(self.snapshots())
+        totals = self.top(path)["totals"]
+        for metric, size, count in (("live", "live_bytes", 1001), ("total", "allocated_bytes", 2001)):
+            rows = self.top(path, "-k", "thread", "--metric", metric)["rows"]
+            self.assertEqual(len({row["thread"] for row in rows}), 5)
+            self.assertEqual(sum(row["size"] for row in rows), totals[size])
+            for row in rows:
+                found = self.top(path, "--thread", row["thread"], "--metric", metric)["rows"]
+                self.assertEqual(sum(line["size"] for line in found), row["size"])
+            self.assertEqual([row["count"] for row in rows[:4]], [count] * 4)
+            if metric == "live":  # main has freed what others allocated
+                self.assertLess(rows[4]["size"], 0)
+
+
 class ViewTest(TestCase):
     """Every key, metric and form of `top` of one snapshot agrees with the ledger's totals."""
 
