@@ -18,7 +18,8 @@ struct wanted {
 struct lines {
     struct annotated_line *items; /* owned */
     size_t count;
-    const char *file; /* the path that was found; null: none */
+    const char *file;         /* the path that was found; null: none */
+    struct amount suppressed; /* of what lives */
 };
 
 /* ---- what is wanted ---- */
@@ -109,6 +110,8 @@ static bool add_metric(struct lines *lines, const struct wanted *wanted, const s
     query.keys[2] = KEY_END;
     if (!statistics_of(loaded->traces, &query, &statistics, error))
         return false;
+    if (metric == METRIC_LIVE)
+        lines->suppressed = statistics.suppressed;
     bool good = true;
     for (size_t i = 0; good && i < statistics.count; i++)
         good = add_row(lines, wanted, loading->frames, metric, &statistics.rows[i], error);
@@ -131,9 +134,14 @@ static bool nothing(const struct wanted *wanted, const char *source, struct erro
                      wanted->function != NULL ? wanted->function : "");
 }
 
-static void print(struct lines *lines, const struct wanted *wanted) {
+static void print(struct lines *lines, const struct wanted *wanted, bool suppressions) {
     qsort(lines->items, lines->count, sizeof *lines->items, by_line);
-    struct annotation annotation = {.file = lines->file, .lines = lines->items, .count = lines->count};
+    struct annotation annotation = {.file = lines->file,
+                                    .lines = lines->items,
+                                    .count = lines->count,
+                                    .suppressions = suppressions,
+                                    .suppressed_size = lines->suppressed.size,
+                                    .suppressed_count = lines->suppressed.count};
     if (wanted->function != NULL) {
         annotation.first = lines->items[0].line;
         annotation.last = lines->items[lines->count - 1].line;
@@ -150,7 +158,7 @@ static bool annotate_loaded(const struct loading *loading, const struct loaded *
     if (done && lines.file == NULL)
         done = nothing(wanted, source, error);
     if (done)
-        print(&lines, wanted);
+        print(&lines, wanted, loading->options->suppressions.count != 0);
     free(lines.items);
     return done;
 }

@@ -1,6 +1,6 @@
 /* growth.c - heaptally growth PID|FILE...: the rows that reach a new maximum.
  * Owns:    its options.
- * Holds:   a process's maxima are kept by key and metric: those of one are none of another.
+ * Holds:   a process's maxima are kept by what makes rows: those of one key or metric are none of another.
  * Threads: one.  Signals: no.  Heap: yes. */
 #define _GNU_SOURCE
 #include "commands.h"
@@ -20,11 +20,13 @@ static bool find_file(const struct loading *loading, const struct loaded *loaded
                       struct error *error) {
     char kind[256] = "growth";
     for (const enum key *key = loading->query.keys; *key != KEY_END; key++) {
-        strcat(kind, "-"); /* the names of all keys and a metric take less than 100 bytes */
+        strcat(kind, "-"); /* the names of all there are take less than 150 bytes */
         strcat(kind, analysis_keys[*key - 1]);
     }
     strcat(kind, "-");
     strcat(kind, analysis_metrics[loading->query.metric]);
+    strcat(kind, loading->query.cumulative ? "-cumulative" : "");
+    strcat(kind, loading->query.blame.raw ? "-raw" : "");
     return looks_path(&loaded->source.tables->header, kind, path, error);
 }
 
@@ -114,7 +116,7 @@ static int run(int argc, char **argv, struct error *error) {
         .about =
             "Prints the rows whose size is above any before: of a process, since the first heaptally growth "
             "of it with the\n"
-            "same key and metric; of snapshots in their order, in the last one.",
+            "same keys and metric; of snapshots in their order, in the last one.",
         .options = rows,
         .count = sizeof rows / sizeof *rows,
         .notes = analysis_notes,

@@ -139,5 +139,8 @@ void annotate_render(FILE *out, const struct annotation *annotation) {
     put_lines(out, widths, sources, annotation);
     put_cells(out, widths, &last, COLUMNS);
     fputc('\n', out);
+    if (annotation->suppressions)
+        fprintf(out, "Suppressed, in all files: %.1f KiB in %" PRId64 " blocks\n",
+                (double)annotation->suppressed_size / 1024, annotation->suppressed_count);
     source_lines_free(sources);
 }

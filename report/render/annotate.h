@@ -11,6 +11,7 @@
 #ifndef HEAPTALLY_REPORT_ANNOTATE_H
 #define HEAPTALLY_REPORT_ANNOTATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,6 +27,8 @@ struct annotation {
     const struct annotated_line *lines; /* each once, in their order */
     size_t count;
     uint32_t first, last; /* which part of the file; last 0: to its end */
+    bool suppressions;    /* were asked for; what they left out is of all files, and live */
+    int64_t suppressed_size, suppressed_count;
 };
 
 void annotate_render(FILE *out, const struct annotation *annotation);

@@ -79,6 +79,7 @@ class ProcessTest(TestCase):
         self.assertRegex(rows["leak"], r"size=1000 B \(\+1000 B\)")
         self.assertEqual(self.look("growth"), {})
         self.assertIn("cache", self.look("growth", "--metric", "total"))  # maxima of its own
+        self.assertIn("cache", self.look("growth", "--cumulative", "-n", "0"))
         damaged = next(self.images.glob("*.growth-function-live"))
         damaged.write_text("nonsense\n")
         self.assertIn(str(damaged), self.heaptally("growth", "-k", "function", self.pid, check=2).stderr)

@@ -7,7 +7,7 @@ snapshots besides. Here heaps are small and what is expected is written out.
 import pathlib
 import re
 
-from heaptally_test import TestCase, main
+from heaptally_test import PROGRAMS, TestCase, main
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 
@@ -248,6 +248,19 @@ class FormatTest(Heaps):
 
     def test_traces_survive(self):
         self.assertEqual(sorted(self.heaptally("dump", self.old).stdout.splitlines()), sorted(OLD.splitlines()))
+
+    def test_a_native_heap_survives_too(self):
+        """Lines and sums; where a line is not known, module and offset become the name of a file."""
+        native, imported = self.directory / "native.hts", self.directory / "imported.hts"
+        self.heaptally("run", "-o", native, "--", PROGRAMS / "peak")
+        (self.directory / "native.txt").write_text(self.heaptally("dump", native).stdout)
+        self.heaptally("import", self.directory / "native.txt", "-o", imported)
+        rows = [{(row["file"], row["line"]): (row["size"], row["count"])
+                 for row in self.top(path, "--raw", "--cumulative")["rows"] if row["file"] and row["line"]}
+                for path in (native, imported)]
+        self.assertGreater(len(rows[0]), 2)
+        self.assertEqual(*rows)
+        self.assertEqual(*(self.top(path)["totals"]["live_bytes"] for path in (native, imported)))
 
     def test_damaged_traces_are_refused_by_line(self):
         text = self.directory / "bad.txt"

@@ -273,9 +273,17 @@ static void sources_are_annotated(void **state) {
         {.line = 40, .live = -7, .allocations = 1, .frees = 3}, /* the file was longer then */
     };
     (void)state;
-    expect_golden("annotate.txt", annotated((struct annotation){SOURCE, lines, 3, 0, 0}));
-    expect_golden("annotate-part.txt", annotated((struct annotation){SOURCE, lines, 2, 5, 11}));
-    expect_golden("annotate-missing.txt", annotated((struct annotation){"/no/such\x1b.c", lines, 3, 0, 0}));
+    expect_golden("annotate.txt", annotated((struct annotation){.file = SOURCE, .lines = lines, .count = 3}));
+    expect_golden("annotate-part.txt", annotated((struct annotation){.file = SOURCE,
+                                                                     .lines = lines,
+                                                                     .count = 2,
+                                                                     .first = 5,
+                                                                     .last = 11,
+                                                                     .suppressions = true,
+                                                                     .suppressed_size = 512,
+                                                                     .suppressed_count = 2}));
+    expect_golden("annotate-missing.txt",
+                  annotated((struct annotation){.file = "/no/such\x1b.c", .lines = lines, .count = 3}));
 }
 
 static void tables_are_aligned(void **state) {
