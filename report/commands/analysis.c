@@ -2,28 +2,26 @@
  * Owns:    everything it loads, until it has printed.
  * Threads: one.  Signals: no.  Heap: yes. */
 #include "analysis.h"
+#include "loading.h"
 #include "make_view.h"
 #include "../render/json_view.h"
 #include "../render/text.h"
-#include "../source/open.h"
 #include "../stats/compare.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-const char *const analysis_keys[] = {"lineno", "filename", "function", "module", "traceback", NULL};
+const char *const analysis_keys[] = {"lineno", "filename", "function", "module", "traceback",
+                                     "thread", "domain",   "size",     NULL}; /* as enum key, from 1 on */
 const char *const analysis_metrics[] = {"live", "peak", "total", NULL};
+const char *const analysis_compats[] = {"none", "tracemalloc", NULL};
+_Static_assert(KEYS_MAX <= OPTION_CHOICES_MAX, "all keys at once are one option");
 
-struct loaded {
-    struct source source;
-    struct model *model;
-    struct traces *traces;
-    struct statistics statistics;
-};
-
-struct shared {
-    struct symbols *symbols;
-    struct frames *frames;
-};
+void analysis_options_free(struct analysis_options *options) {
+    free(options->skip.items);
+    free(options->suppressions.items);
+    filter_options_free(&options->filters);
+}
 
 static void print_patterns(FILE *out, const char *title, const char *const *patterns) {
     size_t column = 200;
@@ -46,54 +44,9 @@ void analysis_notes(FILE *out) {
           out);
     print_patterns(out, "  functions:", blame_functions());
     print_patterns(out, "  files:", blame_files());
-    fputs("If every frame is passed over, the newest is named; --raw always names it.\n", out);
-}
-
-/* ---- loading ---- */
-
-static void unload(struct loaded *self) {
-    statistics_free(&self->statistics);
-    traces_free(self->traces);
-    model_free(self->model);
-    source_close(&self->source);
-}
-
-static struct query make_query(const struct analysis_options *options) {
-    return (struct query){.key = (enum key)options->key,
-                          .metric = (enum metric)options->metric,
-                          .cumulative = options->cumulative,
-                          .blame = {options->raw, options->skip.items, options->skip.count}};
-}
-
-static bool load(struct loaded *self, const struct shared *shared, const char *name,
-                 const struct analysis_options *options, struct error *error) {
-    struct query query = make_query(options);
-    memset(self, 0, sizeof *self);
-    if (!source_open(&self->source, name, error))
-        return false;
-    if (self->source.note[0] != '\0')
-        fprintf(stderr, "heaptally: %s\n", self->source.note);
-    self->model = model_new(self->source.tables, error);
-    if (self->model != NULL)
-        self->traces = traces_new(self->model, shared->symbols, shared->frames, error);
-    if (self->traces != NULL && statistics_of(self->traces, &query, &self->statistics, error))
-        return true;
-    unload(self);
-    return false;
-}
-
-static bool begin(struct shared *shared, struct error *error) {
-    shared->symbols = symbols_new(NULL);
-    shared->frames = frames_new();
-    if (shared->symbols != NULL && shared->frames != NULL)
-        return true;
-    return error_out_of_memory(error);
-}
-
-static void end(struct shared *shared) {
-    frames_free(shared->frames);
-    if (shared->symbols != NULL)
-        symbols_free(shared->symbols);
+    fputs("and what stands in ~/.config/heaptally/blame and .heaptally-blame (heaptally blame --list).\n"
+          "If every frame is passed over, the newest is named; --raw always names it.\n",
+          out);
 }
 
 /* ---- printing ---- */
@@ -105,70 +58,122 @@ static void render(const struct view *view, bool json, FILE *out) {
         text_render(out, view);
 }
 
-static struct view describe(const struct analysis_options *options, const struct loaded *loaded) {
-    struct view view = {.key = (enum view_key)options->key,
-                        .metric = analysis_metrics[options->metric],
+static struct view describe(const struct loading *loading, const struct loaded *loaded,
+                            const struct statistics *statistics) {
+    const struct analysis_options *options = loading->options;
+    struct view view = {.metric = analysis_metrics[options->metric],
                         .cumulative = options->cumulative,
                         .bare = options->bare,
+                        .python = options->compat == COMPAT_TRACEMALLOC,
+                        .most_recent_first = options->most_recent_first,
+                        .limit = options->limit,
                         .asked = (size_t)options->rows,
-                        .total_size = loaded->statistics.size_total};
+                        .total_size = statistics->size_total,
+                        .suppressions = options->suppressions.count != 0,
+                        .suppressed_size = statistics->suppressed.size,
+                        .suppressed_count = statistics->suppressed.count};
+    for (size_t i = 0; loading->query.keys[i] != KEY_END; i++)
+        view.keys[i] = (enum view_key)loading->query.keys[i];
     view.totals = make_view_totals(loaded->model);
     return view;
 }
 
-static bool print(struct view *view, const struct statistics *statistics, const struct shared *shared,
-                  const struct loaded *loaded, const struct analysis_options *options, FILE *out,
-                  struct error *error) {
+static bool print(struct view *view, const struct statistics *statistics, const struct loading *loading,
+                  const struct loaded *loaded, FILE *out, struct error *error) {
     struct view_loss losses[LOSSES_COUNT];
     view->losses = losses;
     view->loss_count = make_view_losses(loaded->source.tables, losses);
-    if (!make_view_rows(view, statistics, shared->frames))
+    if (!make_view_rows(view, statistics, loading->frames))
         return error_out_of_memory(error);
-    render(view, options->json, out);
+    render(view, loading->options->json, out);
     make_view_free(view);
     return true;
 }
 
-bool analysis_top(const char *source, const struct analysis_options *options, FILE *out,
-                  struct error *error) {
-    struct shared shared;
-    struct loaded loaded;
-    bool done = begin(&shared, error) && load(&loaded, &shared, source, options, error);
-    if (done) {
-        struct view view = describe(options, &loaded);
-        done = print(&view, &loaded.statistics, &shared, &loaded, options, out, error);
-        unload(&loaded);
-    }
-    end(&shared);
+bool analysis_print_top(const struct loading *loading, const struct loaded *loaded, FILE *out,
+                        struct error *error) {
+    struct statistics statistics;
+    if (!statistics_of(loaded->traces, &loading->query, &statistics, error))
+        return false;
+    struct view view = describe(loading, loaded, &statistics);
+    bool done = print(&view, &statistics, loading, loaded, out, error);
+    statistics_free(&statistics);
     return done;
 }
 
-static bool print_diff(const struct loaded *old, const struct loaded *new, const struct shared *shared,
-                       const struct analysis_options *options, FILE *out, struct error *error) {
+bool analysis_top(const char *source, const struct analysis_options *options, FILE *out,
+                  struct error *error) {
+    struct loading loading;
+    struct loaded loaded;
+    bool done = loading_begin(&loading, options, error) && loading_open(&loading, &loaded, source, error);
+    if (done) {
+        done = analysis_print_top(&loading, &loaded, out, error);
+        loading_close(&loaded);
+    }
+    loading_end(&loading);
+    return done;
+}
+
+/* ---- differences ---- */
+
+/* The statistics of two sources. */
+struct pair {
+    struct statistics old, new;
+};
+
+static bool print_difference(const struct pair *pair, const struct loading *loading, const struct loaded *old,
+                             const struct loaded *new, FILE *out, struct error *error) {
     struct statistics difference;
-    struct view view = describe(options, new);
-    if (!statistics_compare(&old->statistics, &new->statistics, shared->frames, &difference, error))
+    struct view view = describe(loading, new, &pair->new);
+    if (!statistics_compare(&pair->old, &pair->new, loading->frames, &difference, error))
         return false;
     view.difference = true;
-    view.total_size_diff = new->statistics.size_total - old->statistics.size_total;
+    view.total_size_diff = pair->new.size_total - pair->old.size_total;
+    view.suppressed_size_diff = pair->new.suppressed.size - pair->old.suppressed.size;
     view.old_totals = make_view_totals(old->model);
-    bool done = print(&view, &difference, shared, new, options, out, error);
+    bool done = print(&view, &difference, loading, new, out, error);
     statistics_free(&difference);
+    return done;
+}
+
+bool analysis_print_diff(const struct loading *loading, const struct loaded *old, const struct loaded *new,
+                         FILE *out, struct error *error) {
+    struct pair pair;
+    if (!statistics_of(old->traces, &loading->query, &pair.old, error))
+        return false;
+    bool done = statistics_of(new->traces, &loading->query, &pair.new, error);
+    if (done) {
+        done = print_difference(&pair, loading, old, new, out, error);
+        statistics_free(&pair.new);
+    }
+    statistics_free(&pair.old);
     return done;
 }
 
 bool analysis_diff(const char *old_name, const char *new_name, const struct analysis_options *options,
                    FILE *out, struct error *error) {
-    struct shared shared;
+    struct loading loading;
     struct loaded old, new;
     bool done = false;
-    if (begin(&shared, error) && load(&old, &shared, old_name, options, error)) {
-        if (load(&new, &shared, new_name, options, error)) {
-            done = print_diff(&old, &new, &shared, options, out, error);
-            unload(&new);
+    if (loading_begin(&loading, options, error) && loading_open(&loading, &old, old_name, error)) {
+        if (loading_open(&loading, &new, new_name, error)) {
+            done = analysis_print_diff(&loading, &old, &new, out, error);
+            loading_close(&new);
         }
-        unload(&old);
+        loading_close(&old);
     }
-    end(&shared);
+    loading_end(&loading);
     return done;
+}
+
+/* ---- growth ---- */
+
+bool analysis_print_growth(const struct loading *loading, const struct loaded *loaded,
+                           const struct statistics *grown, FILE *out, struct error *error) {
+    struct view view = describe(loading, loaded, grown);
+    view.difference = true;
+    view.growth = true;
+    for (size_t i = 0; i < grown->count; i++)
+        view.total_size_diff += grown->rows[i].size_diff;
+    return print(&view, grown, loading, loaded, out, error);
 }

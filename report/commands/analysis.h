@@ -2,33 +2,56 @@
 #ifndef HEAPTALLY_REPORT_ANALYSIS_H
 #define HEAPTALLY_REPORT_ANALYSIS_H
 
+#include "filter_options.h"
 #include "options.h"
 #include "../source/error.h"
 
 #include <stdio.h>
 
 struct analysis_options {
-    int key;       /* enum key */
-    int metric;    /* enum metric */
-    uint64_t rows; /* 0: all */
-    bool cumulative, raw, bare, json;
-    struct option_list skip;
+    const char *command;        /* for messages */
+    struct option_choices keys; /* enum key - 1; none: lineno */
+    int metric;                 /* enum metric */
+    int compat;                 /* enum analysis_compat */
+    uint64_t rows;              /* 0: all */
+    int64_t limit;              /* frames of a stack; negative: the oldest */
+    bool cumulative, raw, bare, json, most_recent_first;
+    struct option_list skip, suppressions;
+    struct filter_options filters;
 };
 
-#define ANALYSIS_DEFAULTS                                                                                    \
-    { .rows = 10 }
+enum analysis_compat { COMPAT_NONE, COMPAT_TRACEMALLOC };
 
-extern const char *const analysis_keys[], *const analysis_metrics[];
+#define ANALYSIS_DEFAULTS                                                                                    \
+    { .rows = 10, .limit = INT64_MAX }
+
+extern const char *const analysis_keys[], *const analysis_metrics[], *const analysis_compats[];
+
+/* Those that choose the line which is blamed, and what is left out of all. */
+#define BLAME_OPTIONS(o)                                                                                     \
+    {.name = "raw",                                                                                          \
+     .kind = OPTION_FLAG,                                                                                    \
+     .value = &(o).raw,                                                                                      \
+     .help = "name the newest frame, even in an allocator or a container"},                                  \
+        {.name = "skip",                                                                                     \
+         .kind = OPTION_LIST,                                                                                \
+         .value = &(o).skip,                                                                                 \
+         .argument = "PATTERN",                                                                              \
+         .help = "pass over these functions, files or modules too (repeatable)"},                            \
+    {                                                                                                        \
+        .name = "suppressions", .kind = OPTION_LIST, .value = &(o).suppressions, .argument = "FILE",         \
+        .help = "leave out what this file names: lines leak:TEMPLATE (repeatable)"                           \
+    }
 
 /* The options that top and diff share, as rows of their tables. */
 #define ANALYSIS_OPTIONS(o)                                                                                  \
     {.name = "key",                                                                                          \
      .letter = 'k',                                                                                          \
-     .kind = OPTION_CHOICE,                                                                                  \
-     .value = &(o).key,                                                                                      \
-     .argument = "KEY",                                                                                      \
+     .kind = OPTION_CHOICES,                                                                                 \
+     .value = &(o).keys,                                                                                     \
+     .argument = "KEY,...",                                                                                  \
      .choices = analysis_keys,                                                                               \
-     .help = "group by lineno (default), filename, function, module or traceback"},                          \
+     .help = "lineno (default), filename, function, module, traceback, thread, domain, size"},               \
         {.name = "number",                                                                                   \
          .letter = 'n',                                                                                      \
          .kind = OPTION_NUMBER,                                                                              \
@@ -47,18 +70,27 @@ extern const char *const analysis_keys[], *const analysis_metrics[];
          .kind = OPTION_FLAG,                                                                                \
          .value = &(o).cumulative,                                                                           \
          .help = "count a block for every frame of its stack, once per row"},                                \
-        {.name = "raw",                                                                                      \
+        BLAME_OPTIONS(o), FILTER_OPTIONS((o).filters),                                                       \
+        {.name = "limit",                                                                                    \
+         .kind = OPTION_SIGNED,                                                                              \
+         .value = &(o).limit,                                                                                \
+         .argument = "N",                                                                                    \
+         .help = "of a stack print the N newest frames; -N: the N oldest"},                                  \
+        {.name = "most-recent-first",                                                                        \
          .kind = OPTION_FLAG,                                                                                \
-         .value = &(o).raw,                                                                                  \
-         .help = "name the newest frame, even in an allocator or a container"},                              \
-        {.name = "skip",                                                                                     \
-         .kind = OPTION_LIST,                                                                                \
-         .value = &(o).skip,                                                                                 \
-         .argument = "PATTERN",                                                                              \
-         .help = "pass over these functions, files or modules too (repeatable)"},                            \
+         .value = &(o).most_recent_first,                                                                    \
+         .help = "print stacks from the newest frame to the oldest"},                                        \
+        {.name = "compat",                                                                                   \
+         .kind = OPTION_CHOICE,                                                                              \
+         .value = &(o).compat,                                                                               \
+         .argument = "WHAT",                                                                                 \
+         .choices = analysis_compats,                                                                        \
+         .help = "none (default); tracemalloc: to the letter what Python's prints"},                         \
         {.name = "bare", .kind = OPTION_FLAG, .value = &(o).bare, .help = "rows alone, one a line"}, {       \
         .name = "json", .kind = OPTION_FLAG, .value = &(o).json, .help = "one JSON object"                   \
     }
+
+void analysis_options_free(struct analysis_options *options);
 
 /* What --help says about the line that a row names. */
 void analysis_notes(FILE *out);
@@ -69,5 +101,18 @@ bool analysis_top(const char *source, const struct analysis_options *options, FI
 /* Prints the differences of two. */
 bool analysis_diff(const char *old, const char *new, const struct analysis_options *options, FILE *out,
                    struct error *error);
+
+struct loading;
+struct loaded;
+struct statistics;
+
+/* Print rows of sources that are open: all that is asked for, the differences of two, and those of rows that
+ * have grown, with their differences. */
+bool analysis_print_top(const struct loading *loading, const struct loaded *loaded, FILE *out,
+                        struct error *error);
+bool analysis_print_diff(const struct loading *loading, const struct loaded *old, const struct loaded *new,
+                         FILE *out, struct error *error);
+bool analysis_print_growth(const struct loading *loading, const struct loaded *loaded,
+                           const struct statistics *grown, FILE *out, struct error *error);
 
 #endif

@@ -6,6 +6,7 @@
 #include "options.h"
 #include "../render/harmless.h"
 #include "../source/directory.h"
+#include "../source/looks.h"
 #include "../run/session.h"
 
 #include <errno.h>
@@ -63,6 +64,8 @@ static bool clean_directory(struct clean *self, const char *directory, struct er
     directory_list_free(&list);
     if (!self->dry)
         session_clean(directory);
+    if (!self->dry)
+        looks_clean(directory);
     return true;
 }
 

@@ -7,8 +7,9 @@
 #include <string.h>
 
 static const struct command *const all[] = {
-    &command_run, &command_ps,   &command_clean, &command_snapshot,
-    &command_top, &command_diff, &command_info,  NULL,
+    &command_run,      &command_ps,     &command_clean,  &command_snapshot, &command_top,
+    &command_diff,     &command_info,   &command_import, &command_dump,     &command_blame,
+    &command_annotate, &command_growth, &command_delta,  &command_baseline, NULL,
 };
 
 const struct command *const *commands_all(void) {

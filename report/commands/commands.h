@@ -15,7 +15,8 @@ struct command {
 };
 
 extern const struct command command_run, command_ps, command_clean, command_snapshot, command_top,
-    command_diff, command_info;
+    command_diff, command_info, command_import, command_dump, command_blame, command_annotate, command_growth,
+    command_delta, command_baseline;
 
 /* All commands, null-terminated. */
 const struct command *const *commands_all(void);

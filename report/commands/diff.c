@@ -4,10 +4,9 @@
 #include "commands.h"
 #include "analysis.h"
 
-#include <stdlib.h>
-
 static int run(int argc, char **argv, struct error *error) {
     struct analysis_options options = ANALYSIS_DEFAULTS;
+    options.command = "diff";
     const struct option rows[] = {ANALYSIS_OPTIONS(options)};
     const struct option_table table = {
         .command = "diff",
@@ -24,7 +23,7 @@ static int run(int argc, char **argv, struct error *error) {
         error_set(error, "diff: needs two sources, OLD and NEW");
     else if (parsed == OPTIONS_PARSED)
         done = analysis_diff(argv[1], argv[2], &options, stdout, error);
-    free(options.skip.items);
+    analysis_options_free(&options);
     return done ? 0 : EXIT_FAILED;
 }
 

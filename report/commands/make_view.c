@@ -15,33 +15,84 @@ static struct view_frame frame_of(const struct frames *frames, frame_id id) {
                                .has_offset = frame->has_offset};
 }
 
-/* What the group has by its key; function and module, if not, of a member. */
-static struct view_frame place_of(const struct frames *frames, const struct statistic *row,
-                                  enum view_key key) {
-    struct view_frame place = frame_of(frames, row->frames[0]), sample = frame_of(frames, row->sample);
-    if (place.function == NULL && key != VIEW_MODULE && key != VIEW_FILENAME)
-        place.function = sample.function;
-    if (place.module == NULL)
-        place.module = sample.module;
-    return place;
+_Static_assert((int)VIEW_LINENO == KEY_LINENO && (int)VIEW_TRACEBACK == KEY_TRACEBACK &&
+                   (int)VIEW_SIZE == KEY_SIZE && VIEW_KEYS == KEYS_MAX + 1,
+               "a key of statistics is the same key of a view");
+
+static void take_missing(struct view_frame *place, const struct view_frame *part) {
+    if (place->file == NULL && part->file != NULL) {
+        place->file = part->file;
+        place->line = part->line;
+    }
+    if (place->line == 0 && place->file == part->file)
+        place->line = part->line;
+    if (place->function == NULL)
+        place->function = part->function;
+    if (place->module == NULL)
+        place->module = part->module;
+    if (!place->has_offset && part->has_offset) {
+        place->offset = part->offset;
+        place->has_offset = true;
+    }
+}
+
+/* Function and module, if the keys do not say, are those of a member. */
+static void take_sample(struct view_frame *place, const struct frames *frames, const struct statistic *row,
+                        const enum view_key *keys) {
+    struct view_frame sample = frame_of(frames, row->sample);
+    bool line = view_has_key(keys, VIEW_LINENO) || view_has_key(keys, VIEW_TRACEBACK);
+    if (place->function == NULL && line)
+        place->function = sample.function;
+    if (place->module == NULL && (line || place->file != NULL || place->function != NULL))
+        place->module = sample.module;
+}
+
+/* What a group's parts say of its place, and its numbers. */
+static void fill_place(struct view_row *to, const struct statistic *from, const struct frames *frames,
+                       const enum view_key *keys) {
+    const frame_id *part = from->frames;
+    for (; *keys != VIEW_END; keys++) {
+        if (*keys == VIEW_TRACEBACK)
+            continue;
+        struct view_frame frame = frame_of(frames, *part++);
+        if (key_is_of_frames((enum key) * keys))
+            take_missing(&to->place, &frame);
+        else
+            to->numbers[*keys] = frame.offset;
+    }
+}
+
+static size_t part_count(const enum view_key *keys) {
+    size_t count = 0;
+    for (; *keys != VIEW_END; keys++)
+        count += *keys != VIEW_TRACEBACK;
+    return count;
+}
+
+static bool fill_frames(struct view_row *to, const struct statistic *from, const struct frames *frames,
+                        size_t parts) {
+    to->frame_count = from->frame_count > parts ? from->frame_count - parts : 1;
+    to->frames = malloc(to->frame_count * sizeof *to->frames);
+    if (to->frames == NULL)
+        return false;
+    to->frames[0] = to->place;
+    for (size_t i = parts; i < from->frame_count; i++)
+        to->frames[i - parts] = frame_of(frames, from->frames[i]);
+    return true;
 }
 
 static bool fill_row(struct view_row *to, const struct statistic *from, const struct frames *frames,
-                     enum view_key key) {
-    *to = (struct view_row){.place = place_of(frames, from, key),
-                            .frame_count = from->frame_count,
-                            .size = from->size,
+                     const enum view_key *keys) {
+    size_t parts = part_count(keys);
+    *to = (struct view_row){.size = from->size,
                             .count = from->count,
                             .size_diff = from->size_diff,
                             .count_diff = from->count_diff};
-    to->frames = malloc(from->frame_count * sizeof *to->frames);
-    if (to->frames == NULL)
-        return false;
-    for (size_t i = 0; i < from->frame_count; i++)
-        to->frames[i] = frame_of(frames, from->frames[i]);
-    if (key != VIEW_TRACEBACK)
-        to->frames[0] = to->place;
-    return true;
+    fill_place(to, from, frames, keys);
+    if (from->frame_count > parts && to->place.file == NULL && to->place.function == NULL)
+        to->place = frame_of(frames, from->frames[parts]);
+    take_sample(&to->place, frames, from, keys);
+    return fill_frames(to, from, frames, parts);
 }
 
 bool make_view_rows(struct view *view, const struct statistics *statistics, const struct frames *frames) {
@@ -50,7 +101,7 @@ bool make_view_rows(struct view *view, const struct statistics *statistics, cons
     if (view->rows == NULL)
         return false;
     for (; view->row_count < shown; view->row_count++)
-        if (!fill_row(&view->rows[view->row_count], &statistics->rows[view->row_count], frames, view->key)) {
+        if (!fill_row(&view->rows[view->row_count], &statistics->rows[view->row_count], frames, view->keys)) {
             make_view_free(view);
             return false;
         }

@@ -51,18 +51,50 @@ bool options_bytes(const char *text, uint64_t *bytes) {
     return true;
 }
 
-static bool set_choice(const struct parse *parse, const struct option *option, const char *text) {
+/* The index of the choice text[0..length), -1 with the error. */
+static int find_choice(const struct parse *parse, const struct option *option, const char *text,
+                       size_t length) {
     char list[256] = "";
     for (int i = 0; option->choices[i] != NULL; i++) {
-        if (strcmp(option->choices[i], text) == 0) {
-            *(int *)option->value = i;
-            return true;
-        }
+        if (strncmp(option->choices[i], text, length) == 0 && option->choices[i][length] == '\0')
+            return i;
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i != 0 ? ", " : "",
                  option->choices[i]);
     }
-    return error_set(parse->error, "%s: --%s %s: it must be one of %s", parse->table->command, option->name,
-                     text, list);
+    error_set(parse->error, "%s: --%s %.*s: it must be one of %s", parse->table->command, option->name,
+              (int)length, text, list);
+    return -1;
+}
+
+static bool set_choice(const struct parse *parse, const struct option *option, const char *text) {
+    int choice = find_choice(parse, option, text, strlen(text));
+    if (choice >= 0)
+        *(int *)option->value = choice;
+    return choice >= 0;
+}
+
+static bool add_choice(const struct parse *parse, const struct option *option, int choice) {
+    struct option_choices *choices = option->value;
+    for (size_t i = 0; i < choices->count; i++)
+        if (choices->at[i] == choice)
+            return error_set(parse->error, "%s: --%s: %s is there twice", parse->table->command, option->name,
+                             option->choices[choice]);
+    choices->at[choices->count++] = choice;
+    return true;
+}
+
+/* The last of several such options counts, as of every option that is no list. */
+static bool set_choices(const struct parse *parse, const struct option *option, const char *text) {
+    ((struct option_choices *)option->value)->count = 0;
+    for (;;) {
+        size_t length = strcspn(text, ",");
+        int choice = find_choice(parse, option, text, length);
+        if (choice < 0 || !add_choice(parse, option, choice))
+            return false;
+        if (text[length] == '\0')
+            return true;
+        text += length + 1;
+    }
 }
 
 static bool append(const struct parse *parse, struct option_list *list, const char *text) {
@@ -83,12 +115,24 @@ static bool set_number(const struct parse *parse, const struct option *option, c
     return true;
 }
 
+static bool set_signed(const struct parse *parse, const struct option *option, const char *text) {
+    uint64_t value;
+    bool negative = text[0] == '-';
+    if (!parse_number(text + negative, &value) || value > INT64_MAX)
+        return error_set(parse->error, "%s: --%s %s: it must be a whole number", parse->table->command,
+                         option->name, text);
+    *(int64_t *)option->value = negative ? -(int64_t)value : (int64_t)value;
+    return true;
+}
+
 static bool set_value(const struct parse *parse, const struct option *option, const char *text) {
     switch (option->kind) {
     case OPTION_FLAG: *(bool *)option->value = true; return true;
     case OPTION_STRING: *(const char **)option->value = text; return true;
     case OPTION_NUMBER: return set_number(parse, option, text);
+    case OPTION_SIGNED: return set_signed(parse, option, text);
     case OPTION_CHOICE: return set_choice(parse, option, text);
+    case OPTION_CHOICES: return set_choices(parse, option, text);
     case OPTION_LIST: return append(parse, option->value, text);
     case OPTION_BYTES: break;
     }

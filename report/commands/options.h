@@ -9,12 +9,21 @@
 #include <stdio.h>
 
 enum option_kind {
-    OPTION_FLAG,   /* value: bool * */
-    OPTION_STRING, /* value: const char ** */
-    OPTION_NUMBER, /* value: uint64_t *, from min to max */
-    OPTION_BYTES,  /* value: uint64_t *, with a suffix K, M or G */
-    OPTION_CHOICE, /* value: int *, the index in choices */
-    OPTION_LIST,   /* value: struct option_list *, repeatable */
+    OPTION_FLAG,    /* value: bool * */
+    OPTION_STRING,  /* value: const char ** */
+    OPTION_NUMBER,  /* value: uint64_t *, from min to max */
+    OPTION_BYTES,   /* value: uint64_t *, with a suffix K, M or G */
+    OPTION_SIGNED,  /* value: int64_t *, of either sign */
+    OPTION_CHOICE,  /* value: int *, the index in choices */
+    OPTION_CHOICES, /* value: struct option_choices *, names with commas between, each at most once */
+    OPTION_LIST,    /* value: struct option_list *, repeatable */
+};
+
+#define OPTION_CHOICES_MAX 8
+
+struct option_choices {
+    int at[OPTION_CHOICES_MAX];
+    size_t count; /* 0: the option was not given */
 };
 
 struct option_list {
@@ -56,8 +65,8 @@ enum options_result { OPTIONS_PARSED, OPTIONS_HELP, OPTIONS_WRONG };
 enum options_result options_parse(const struct option_table *table, int argc, char **argv, int *operands,
                                   struct error *error);
 
-/* As options_parse, for commands with a fixed number of operands. True: go on, they are in argv[1 ...]. False:
- * the command is done, with *status: 0 after --help, else 2 with an error. */
+/* As options_parse, for commands with a fixed number of operands. True: go on, they are in argv[1 ...].
+ * False: the command is done, with *status: 0 after --help, else 2 with an error. */
 bool options_ready(const struct option_table *table, struct operands_wanted wanted, int argc, char **argv,
                    int *status, struct error *error);
 

@@ -91,6 +91,7 @@ static pid_t start(struct run *self, const char *path, char **argv, int *status,
 static void print_top(const struct run *self, const char *path) {
     struct analysis_options options = ANALYSIS_DEFAULTS;
     struct error error;
+    options.command = "run";
     options.rows = self->top;
     if (self->top == 0)
         return;

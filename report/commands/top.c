@@ -4,10 +4,9 @@
 #include "commands.h"
 #include "analysis.h"
 
-#include <stdlib.h>
-
 static int run(int argc, char **argv, struct error *error) {
     struct analysis_options options = ANALYSIS_DEFAULTS;
+    options.command = "top";
     const struct option rows[] = {ANALYSIS_OPTIONS(options)};
     const struct option_table table = {
         .command = "top",
@@ -26,7 +25,7 @@ static int run(int argc, char **argv, struct error *error) {
                   "top: needs one SOURCE: a snapshot file, an image or a pid (heaptally ps lists processes)");
     else if (parsed == OPTIONS_PARSED)
         done = analysis_top(argv[1], &options, stdout, error);
-    free(options.skip.items);
+    analysis_options_free(&options);
     return done ? 0 : EXIT_FAILED;
 }
 

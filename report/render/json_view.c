@@ -3,7 +3,33 @@
  * Threads: any, one per stream.  Signals: no.  Heap: no (but stdio's). */
 #include "json_view.h"
 
-static const char *const key_names[] = {"lineno", "filename", "function", "module", "traceback"};
+#include <stdio.h>
+#include <string.h>
+
+static const char *const key_names[VIEW_KEYS] = {
+    [VIEW_LINENO] = "lineno",       [VIEW_FILENAME] = "filename", [VIEW_FUNCTION] = "function",
+    [VIEW_MODULE] = "module",       [VIEW_THREAD] = "thread",     [VIEW_DOMAIN] = "domain",
+    [VIEW_TRACEBACK] = "traceback", [VIEW_SIZE] = "size",
+};
+
+/* All names with commas between, as -k takes them. */
+static void put_keys(struct json *json, const enum view_key *keys) {
+    char names[VIEW_KEYS * 16] = "";
+    for (size_t i = 0; keys[i] != VIEW_END; i++) {
+        size_t length = strlen(names);
+        snprintf(names + length, sizeof names - length, "%s%s", i != 0 ? "," : "", key_names[keys[i]]);
+    }
+    json_put_string(json, "key", names);
+}
+
+static void put_key_numbers(struct json *json, const enum view_key *keys, const struct view_row *row) {
+    if (view_has_key(keys, VIEW_THREAD))
+        json_put_unsigned(json, "thread", row->numbers[VIEW_THREAD]);
+    if (view_has_key(keys, VIEW_DOMAIN))
+        json_put_unsigned(json, "domain", row->numbers[VIEW_DOMAIN]);
+    if (view_has_key(keys, VIEW_SIZE))
+        json_put_unsigned(json, "size_class", row->numbers[VIEW_SIZE]);
+}
 
 void json_view_totals(struct json *json, const char *name, const struct view_totals *totals) {
     json_open(json, name, '{');
@@ -54,6 +80,7 @@ static void put_numbers(struct json *json, const struct view_row *row, bool diff
 static void put_row(struct json *json, const struct view *view, const struct view_row *row) {
     json_open(json, NULL, '{');
     put_frame(json, &row->place);
+    put_key_numbers(json, view->keys, row);
     put_numbers(json, row, view->difference);
     json_open(json, "traceback", '[');
     for (size_t i = 0; i < row->frame_count; i++) {
@@ -72,14 +99,21 @@ static void put_other(struct json *json, const struct view *view) {
     json_close(json, '}');
 }
 
+static void put_suppressed(struct json *json, const struct view *view) {
+    json_open(json, "suppressed", '{');
+    json_put_signed(json, "size", view->suppressed_size);
+    json_put_signed(json, "count", view->suppressed_count);
+    json_close(json, '}');
+}
+
 void json_view_render(FILE *out, const struct view *view) {
     struct json json = {.out = out};
     json_open(&json, NULL, '{');
-    json_put_string(&json, "key", key_names[view->key]);
+    put_keys(&json, view->keys);
     json_put_string(&json, "metric", view->metric);
     json_put_bool(&json, "cumulative", view->cumulative);
     json_view_totals(&json, "totals", &view->totals);
-    if (view->difference)
+    if (view->difference && !view->growth)
         json_view_totals(&json, "old_totals", &view->old_totals);
     json_view_losses(&json, view->losses, view->loss_count);
     json_open(&json, "rows", '[');
@@ -87,5 +121,6 @@ void json_view_render(FILE *out, const struct view *view) {
         put_row(&json, view, &view->rows[i]);
     json_close(&json, ']');
     put_other(&json, view);
+    put_suppressed(&json, view);
     json_close(&json, '}');
 }

@@ -6,6 +6,7 @@
 #include "source_line.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -112,17 +113,44 @@ static int blank(char byte) {
     return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
-const char *source_lines_get(struct source_lines *self, const char *path, uint32_t line, size_t *length) {
+/* The line with its newline; null when there is none. */
+static const char *find_line(struct source_lines *self, const char *path, uint32_t line, const char **end) {
     if (self == NULL || line == 0 || path[0] != '/')
         return NULL;
     const struct file *file = find(self, path);
     if (file == NULL || line > file->lines)
         return NULL;
-    const char *start = file->bytes + file->starts[line - 1], *end = file->bytes + file->starts[line];
+    *end = file->bytes + file->starts[line];
+    return file->bytes + file->starts[line - 1];
+}
+
+const char *source_lines_get(struct source_lines *self, const char *path, uint32_t line, size_t *length) {
+    const char *end, *start = find_line(self, path, line, &end);
+    if (start == NULL)
+        return NULL;
     while (start < end && blank(*start))
         start++;
     while (start < end && blank(end[-1]))
         end--;
     *length = (size_t)(end - start);
     return start < end ? start : NULL;
+}
+
+const char *source_lines_whole(struct source_lines *self, const char *path, uint32_t line, size_t *length) {
+    const char *end, *start = find_line(self, path, line, &end);
+    if (start == NULL)
+        return NULL;
+    while (start < end && (end[-1] == '\n' || end[-1] == '\r'))
+        end--;
+    *length = (size_t)(end - start);
+    return start;
+}
+
+uint32_t source_lines_count(struct source_lines *self, const char *path) {
+    const struct file *file = self != NULL && path[0] == '/' ? find(self, path) : NULL;
+    if (file == NULL || file->lines == 0)
+        return 0;
+    bool whole = file->size != 0 && file->bytes[file->size - 1] == '\n';
+    size_t lines = file->lines - (whole || file->size == 0);
+    return lines < UINT32_MAX - 1 ? (uint32_t)lines : UINT32_MAX - 1;
 }

@@ -16,4 +16,10 @@ void source_lines_free(struct source_lines *self);
  * knows no file. */
 const char *source_lines_get(struct source_lines *self, const char *path, uint32_t line, size_t *length);
 
+/* The same with the white space, and also where the line is blank; without the end of the line. */
+const char *source_lines_whole(struct source_lines *self, const char *path, uint32_t line, size_t *length);
+
+/* How many lines a file has; 0 if it cannot be read. */
+uint32_t source_lines_count(struct source_lines *self, const char *path);
+
 #endif

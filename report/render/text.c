@@ -42,7 +42,7 @@ static void put_line(FILE *out, const struct view_frame *frame) {
 static void put_file(FILE *out, const struct view_frame *frame) {
     const char *name = frame->file != NULL ? frame->file : module_of(frame);
     harmless_put(out, name);
-    if (name[0] != '[')
+    if (frame->file != NULL || name[0] != '[')
         fputs(":0", out);
 }
 
@@ -57,12 +57,43 @@ static void put_function(FILE *out, const struct view_frame *frame) {
     fputc(')', out);
 }
 
-static void put_place(FILE *out, enum view_key key, const struct view_frame *frame) {
+static void put_thread(FILE *out, uint64_t thread) {
+    if (thread != 0)
+        fprintf(out, "thread %" PRIu64, thread);
+    else
+        fputs("thread [unknown]", out);
+}
+
+static void put_size_class(FILE *out, uint64_t smallest) {
+    if (smallest < 2)
+        fprintf(out, "average %" PRIu64 " B", smallest);
+    else
+        fprintf(out, "average %" PRIu64 " to %" PRIu64 " B", smallest, smallest + (smallest - 1));
+}
+
+/* tracemalloc's Traceback.__str__() is its first frame, since 3.7 the oldest. */
+static void put_stack(FILE *out, const struct view_row *row, bool python) {
+    put_line(out, &row->frames[python ? row->frame_count - 1 : 0]);
+}
+
+static void put_key(FILE *out, enum view_key key, const struct view_row *row, bool python) {
     switch (key) {
-    case VIEW_FILENAME: put_file(out, frame); break;
-    case VIEW_FUNCTION: put_function(out, frame); break;
-    case VIEW_MODULE: harmless_put(out, module_of(frame)); break;
-    default: put_line(out, frame); break;
+    case VIEW_FILENAME: put_file(out, &row->place); break;
+    case VIEW_FUNCTION: put_function(out, &row->place); break;
+    case VIEW_MODULE: harmless_put(out, module_of(&row->place)); break;
+    case VIEW_TRACEBACK: put_stack(out, row, python); break;
+    case VIEW_THREAD: put_thread(out, row->numbers[key]); break;
+    case VIEW_DOMAIN: fprintf(out, "domain %" PRIu64, row->numbers[key]); break;
+    case VIEW_SIZE: put_size_class(out, row->numbers[key]); break;
+    default: put_line(out, &row->place); break;
+    }
+}
+
+static void put_place(FILE *out, const struct view *view, const struct view_row *row) {
+    for (const enum view_key *key = view->keys; *key != VIEW_END; key++) {
+        if (key != view->keys)
+            fputs(", ", out);
+        put_key(out, *key, row, view->python);
     }
 }
 
@@ -93,7 +124,7 @@ static void put_source(FILE *out, struct source_lines *sources, const struct vie
 }
 
 /* As tracemalloc's Traceback.format(), with the function behind. */
-static void put_frame(FILE *out, struct source_lines *sources, const struct view_frame *frame) {
+static void put_frame(FILE *out, struct source_lines *sources, const struct view_frame *frame, bool python) {
     fputs("  File \"", out);
     harmless_put(out, frame->file != NULL ? frame->file : module_of(frame));
     if (frame->file != NULL)
@@ -102,7 +133,7 @@ static void put_frame(FILE *out, struct source_lines *sources, const struct view
         fprintf(out, "\", offset 0x%" PRIx64, frame->offset);
     else
         fputc('"', out);
-    if (frame->function != NULL) {
+    if (frame->function != NULL && !python) {
         fputs(", in ", out);
         harmless_put(out, frame->function);
     }
@@ -110,17 +141,41 @@ static void put_frame(FILE *out, struct source_lines *sources, const struct view
     put_source(out, sources, frame);
 }
 
+struct slice {
+    size_t first, end; /* the oldest frame is 0 */
+};
+
+/* Which frames of `count` to show. tracemalloc's documentation says that a negative limit asks for so many of
+ * the oldest frames; its code leaves so many of the newest out. */
+static struct slice cut(const struct view *view, size_t count) {
+    uint64_t limit = view->limit < 0 ? 0 - (uint64_t)view->limit : (uint64_t)view->limit;
+    size_t some = limit < count ? (size_t)limit : count;
+    if (view->limit > 0)
+        return (struct slice){count - some, count};
+    if (view->python)
+        return (struct slice){0, view->limit != 0 ? count - some : 0};
+    return (struct slice){0, some};
+}
+
+static void put_frames(FILE *out, struct source_lines *sources, const struct view *view,
+                       const struct view_row *row) {
+    struct slice slice = cut(view, row->frame_count);
+    for (size_t i = slice.first; i < slice.end; i++) {
+        size_t oldest_first = view->most_recent_first ? slice.end - 1 - (i - slice.first) : i;
+        put_frame(out, sources, &row->frames[row->frame_count - 1 - oldest_first], view->python);
+    }
+}
+
 static void put_row(FILE *out, struct source_lines *sources, const struct view *view,
                     const struct view_row *row) {
-    put_place(out, view->key, &row->place);
+    put_place(out, view, row);
     put_numbers(out, row, view->difference);
     if (view->bare)
         return;
-    if (view->key == VIEW_LINENO)
+    if (view_has_key(view->keys, VIEW_LINENO))
         put_source(out, sources, &row->place);
-    if (view->key == VIEW_TRACEBACK)
-        for (size_t i = row->frame_count; i-- > 0;)
-            put_frame(out, sources, &row->frames[i]);
+    if (view_has_key(view->keys, VIEW_TRACEBACK))
+        put_frames(out, sources, view, row);
 }
 
 /* ---- around them ---- */
@@ -130,7 +185,10 @@ static void put_heading(FILE *out, const struct view *view) {
                        : strcmp(view->metric, "total") == 0 ? " of all ever allocated"
                                                             : "";
     fprintf(out, "[ Top %zu%s%s%s ]\n", view->asked != 0 ? view->asked : view->row_count,
-            view->difference ? " differences" : "", when, view->cumulative ? ", cumulative" : "");
+            view->growth       ? " that grew"
+            : view->difference ? " differences"
+                               : "",
+            when, view->cumulative ? ", cumulative" : "");
 }
 
 static void put_kib(FILE *out, const char *name, int64_t size, int64_t diff, bool difference) {
@@ -140,12 +198,21 @@ static void put_kib(FILE *out, const char *name, int64_t size, int64_t diff, boo
     fputc('\n', out);
 }
 
+static void put_suppressed(FILE *out, const struct view *view) {
+    fprintf(out, "Suppressed: %.1f KiB", (double)view->suppressed_size / 1024);
+    if (view->difference)
+        fprintf(out, " (%+.1f KiB)", (double)view->suppressed_size_diff / 1024);
+    fprintf(out, " in %" PRId64 " blocks\n", view->suppressed_count);
+}
+
 static void put_ending(FILE *out, const struct view *view) {
     char other[48];
     snprintf(other, sizeof other, "%zu other", view->other_count);
     if (view->other_count != 0)
         put_kib(out, other, view->other_size, view->other_size_diff, view->difference);
     put_kib(out, "Total allocated size", view->total_size, view->total_size_diff, view->difference);
+    if (view->suppressions)
+        put_suppressed(out, view);
     for (size_t i = 0; i < view->loss_count; i++)
         if (view->losses[i].value != 0)
             fprintf(out, "Lost: %s: %" PRIu64 ": %s\n", view->losses[i].name, view->losses[i].value,

@@ -12,6 +12,10 @@
  *     function   FUNCTION (FILE), or FUNCTION (MODULE), or MODULE+0xOFFSET
  *     module     the module's path
  *     traceback  its newest frame as lineno; the stack beneath, oldest frame first
+ *     thread     thread ID
+ *     domain     domain NUMBER
+ *     size       average SMALLEST to LARGEST B
+ * Of several keys, in their order, with commas between.
  * Control characters in names are written as \xNN. */
 #ifndef HEAPTALLY_REPORT_TEXT_H
 #define HEAPTALLY_REPORT_TEXT_H

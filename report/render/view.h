@@ -6,7 +6,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum view_key { VIEW_LINENO, VIEW_FILENAME, VIEW_FUNCTION, VIEW_MODULE, VIEW_TRACEBACK };
+enum view_key {
+    VIEW_END, /* of a list */
+    VIEW_LINENO,
+    VIEW_FILENAME,
+    VIEW_FUNCTION,
+    VIEW_MODULE,
+    VIEW_TRACEBACK,
+    VIEW_THREAD,
+    VIEW_DOMAIN,
+    VIEW_SIZE,
+    VIEW_KEYS,
+};
 
 struct view_frame {
     const char *file;     /* null: not known */
@@ -19,11 +30,19 @@ struct view_frame {
 
 struct view_row {
     struct view_frame place;   /* what the row is about */
-    struct view_frame *frames; /* newest first; one unless the key is VIEW_TRACEBACK */
+    struct view_frame *frames; /* newest first; one unless VIEW_TRACEBACK is a key */
     size_t frame_count;
+    uint64_t numbers[VIEW_KEYS]; /* of VIEW_THREAD: its id; VIEW_DOMAIN; VIEW_SIZE: the power of two */
     int64_t size, count;
     int64_t size_diff, count_diff;
 };
+
+/* Whether a key is one of view->keys. */
+static inline bool view_has_key(const enum view_key *keys, enum view_key key) {
+    while (*keys != VIEW_END && *keys != key)
+        keys++;
+    return *keys != VIEW_END;
+}
 
 struct view_totals {
     int64_t live_bytes, live_blocks, peak_bytes, peak_blocks;
@@ -37,17 +56,23 @@ struct view_loss {
 };
 
 struct view {
-    enum view_key key;
-    const char *metric; /* "live", "peak" or "total" */
+    enum view_key keys[VIEW_KEYS]; /* at least one; VIEW_END behind the last */
+    const char *metric;            /* "live", "peak" or "total" */
     bool cumulative;
     bool difference;
-    bool bare;    /* rows alone, one a line */
-    size_t asked; /* rows asked for; 0: all */
+    bool growth; /* a difference to the maximum before, of rows that are above it; there are no old totals */
+    bool bare;   /* rows alone, one a line */
+    bool python; /* text: what tracemalloc prints where that differs from what it documents */
+    bool most_recent_first;
+    int64_t limit; /* text: how many frames of a stack, the newest; of the oldest if negative */
+    size_t asked;  /* rows asked for; 0: all */
     struct view_row *rows;
     size_t row_count;
     size_t other_count; /* rows that are not shown */
     int64_t other_size, other_size_diff;
     int64_t total_size, total_size_diff;
+    bool suppressions; /* were asked for */
+    int64_t suppressed_size, suppressed_count, suppressed_size_diff;
     struct view_totals totals, old_totals;
     const struct view_loss *losses; /* zero ones too */
     size_t loss_count;

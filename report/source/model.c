@@ -36,53 +36,47 @@ static void add_cell(struct measures *to, const struct ht_cell *cell, uint32_t p
     to->frees += cell->frees;
 }
 
-/* One row per id, ids without cells left out by their zero `stack`. */
-static void sum_cells(struct model *self, struct model_stack *rows) {
+/* The special stacks get hashes of their own: no real stack is merged with them. */
+static struct model_stack name_row(const struct tables *tables, const struct ht_cell *cell,
+                                   enum model_rows rows) {
+    const struct ht_stack *stack = tables_stack(tables, cell->stack);
+    bool special = cell->stack < HT_STACK_FIRST;
+    return (struct model_stack){.hash_lo = special ? cell->stack : stack->hash_lo,
+                                .hash_hi = special ? UINT64_MAX : stack->hash_hi,
+                                .stack = cell->stack,
+                                .slot = rows == MODEL_BY_STACK ? 0 : cell->slot,
+                                .domain = stack->domain};
+}
+
+/* One row per cell in use. */
+static void take_cells(struct model *self, enum model_rows rows) {
     const struct records *cells = &self->tables->region[HT_REGION_CELLS];
     uint32_t peak_sequence = (uint32_t)self->tables->header.totals.peak_sequence;
     for (uint32_t i = 1; i < cells->count; i++) {
         const struct ht_cell *cell = tables_cells(self->tables) + i;
         if (cell->stack == HT_STACK_NONE)
             continue;
-        struct model_stack *row = &rows[cell->stack];
-        row->stack = cell->stack;
+        struct model_stack *row = &self->stacks[self->cell_count++];
+        *row = name_row(self->tables, cell, rows);
         add_cell(&row->measures, cell, peak_sequence);
-        self->cell_count++;
     }
 }
 
-/* The special stacks get hashes of their own: no real stack is merged with them. */
-static void name_row(struct model_stack *row, const struct tables *tables) {
-    const struct ht_stack *stack = tables_stack(tables, row->stack);
-    bool special = row->stack < HT_STACK_FIRST;
-    row->hash_lo = special ? row->stack : stack->hash_lo;
-    row->hash_hi = special ? UINT64_MAX : stack->hash_hi;
-}
-
-static size_t drop_empty(struct model_stack *rows, size_t count, const struct tables *tables) {
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++)
-        if (rows[i].stack != HT_STACK_NONE) {
-            rows[kept] = rows[i];
-            name_row(&rows[kept++], tables);
-        }
-    return kept;
-}
-
-static int by_hash(const void *a, const void *b) {
+static int by_identity(const void *a, const void *b) {
     const struct model_stack *x = a, *y = b;
     if (x->hash_hi != y->hash_hi)
         return x->hash_hi < y->hash_hi ? -1 : 1;
     if (x->hash_lo != y->hash_lo)
         return x->hash_lo < y->hash_lo ? -1 : 1;
-    return x->stack < y->stack ? -1 : x->stack > y->stack;
+    if (x->domain != y->domain)
+        return x->domain < y->domain ? -1 : 1;
+    return x->slot < y->slot ? -1 : x->slot > y->slot;
 }
 
 static size_t merge_equal(struct model_stack *rows, size_t count) {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++)
-        if (kept != 0 && rows[kept - 1].hash_lo == rows[i].hash_lo &&
-            rows[kept - 1].hash_hi == rows[i].hash_hi)
+        if (kept != 0 && by_identity(&rows[kept - 1], &rows[i]) == 0)
             add(&rows[kept - 1].measures, &rows[i].measures);
         else
             rows[kept++] = rows[i];
@@ -120,23 +114,24 @@ static void find_peak(struct model *self) {
     self->peak_bound_bytes = 2 * totals->slots_in_use * totals->quantum_max_bytes;
 }
 
-static void build(struct model *self) {
-    const struct tables *tables = self->tables;
-    sum_cells(self, self->stacks);
-    self->stack_count = drop_empty(self->stacks, tables->region[HT_REGION_STACKS].count, tables);
-    qsort(self->stacks, self->stack_count, sizeof *self->stacks, by_hash);
-    self->stack_count = merge_equal(self->stacks, self->stack_count);
+static void build(struct model *self, enum model_rows rows) {
+    take_cells(self, rows);
+    self->stack_count = self->cell_count;
+    if (rows != MODEL_BY_CELL) {
+        qsort(self->stacks, self->cell_count, sizeof *self->stacks, by_identity);
+        self->stack_count = merge_equal(self->stacks, self->cell_count);
+    }
     for (size_t i = 0; i < self->stack_count; i++)
         add(&self->totals, &self->stacks[i].measures);
     find_peak(self);
     self->live_low_bytes = self->live_high_bytes = self->totals.live_bytes;
-    if (tables->running)
+    if (self->tables->running)
         bound_live(self);
 }
 
-struct model *model_new(const struct tables *tables, struct error *error) {
+struct model *model_new_rows(const struct tables *tables, enum model_rows rows, struct error *error) {
     struct model *self = calloc(1, sizeof *self);
-    struct model_stack *stacks = calloc(tables->region[HT_REGION_STACKS].count + (size_t)1, sizeof *stacks);
+    struct model_stack *stacks = calloc(tables->region[HT_REGION_CELLS].count + (size_t)1, sizeof *stacks);
     if (self == NULL || stacks == NULL) {
         free(self);
         free(stacks);
@@ -145,8 +140,12 @@ struct model *model_new(const struct tables *tables, struct error *error) {
     }
     self->tables = tables;
     self->stacks = stacks;
-    build(self);
+    build(self, rows);
     return self;
+}
+
+struct model *model_new(const struct tables *tables, struct error *error) {
+    return model_new_rows(tables, MODEL_BY_STACK, error);
 }
 
 void model_free(struct model *self) {

@@ -1,6 +1,9 @@
 /* model.h - what tables say, in numbers: one row per distinct stack, and totals.
  *
- * The cells of a stack are summed, and ids with the same hash are the same stack. */
+ * The cells of a stack are summed, and ids with the same hash and domain are the same stack. By thread, there
+ * is one row for each stack and thread slot instead: what the slot's threads allocated less what they freed,
+ * of whichever thread's blocks. Only the sum over slots is then never negative. By cell, there is one row for
+ * each. */
 #ifndef HEAPTALLY_REPORT_MODEL_H
 #define HEAPTALLY_REPORT_MODEL_H
 
@@ -16,6 +19,8 @@ struct measures {
 struct model_stack {
     uint64_t hash_lo, hash_hi;
     uint32_t stack; /* an id of it in the tables */
+    uint32_t slot;  /* an index in SLOTS, not verified; 0 unless by thread */
+    uint16_t domain;
     struct measures measures;
 };
 
@@ -32,6 +37,9 @@ struct model {
 
 /* Returns a model of checked tables, which must outlive it; null when out of memory. */
 struct model *model_new(const struct tables *tables, struct error *error);
+
+enum model_rows { MODEL_BY_STACK, MODEL_BY_THREAD, MODEL_BY_CELL };
+struct model *model_new_rows(const struct tables *tables, enum model_rows rows, struct error *error);
 void model_free(struct model *self);
 
 #endif

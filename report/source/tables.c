@@ -259,6 +259,19 @@ const char *tables_module_path(const struct tables *self, uint32_t id) {
     return (const char *)strings->at + tables_module(self, id)->path;
 }
 
+const char *tables_source_file(const struct tables *self, uint32_t id) {
+    static const char prefix[] = TABLES_SOURCE_PREFIX;
+    const char *path = tables_module_path(self, id);
+    return strncmp(path, prefix, sizeof prefix - 1) == 0 ? path + sizeof prefix - 1 : NULL;
+}
+
+const char *tables_module_name(const struct tables *self, uint32_t id) {
+    const char *path = id != 0 ? tables_module_path(self, id) : "";
+    if (path[0] == '\0')
+        return "[unknown]";
+    return tables_source_file(self, id) != NULL ? "[source]" : path;
+}
+
 size_t tables_frames(const struct tables *self, uint32_t id, uint32_t *frames) {
     const struct ht_stack *stack = tables_stack(self, id);
     const uint32_t *all = self->region[HT_REGION_FRAMES].at;

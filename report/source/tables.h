@@ -70,6 +70,17 @@ static inline const struct ht_slot *tables_slots(const struct tables *self) {
 /* The path of a module; "" when its string is out of range. */
 const char *tables_module_path(const struct tables *self, uint32_t id);
 
+/* An imported trace has lines, and no addresses that could be looked up. Each of its source files is a module
+ * whose path is this prefix and the file's name as it was given, which no ELF file's path can be: those are
+ * absolute or in brackets. A PC of such a module is a line number; its frames are HT_FRAME_EXACT. */
+#define TABLES_SOURCE_PREFIX "source:"
+
+/* The source file that module `id` stands for; null if it is an ELF file. */
+const char *tables_source_file(const struct tables *self, uint32_t id);
+
+/* What a module is called: its path; "[source]" for a source file; "[unknown]" for module 0. */
+const char *tables_module_name(const struct tables *self, uint32_t id);
+
 /* Writes the frames of a checked stack, outermost first, to frames[0 .. frame_count): entries of FRAMES
  * (HT_FRAME_PC, HT_FRAME_EXACT). Returns frame_count, at most HT_NFRAME_MAX. */
 size_t tables_frames(const struct tables *self, uint32_t stack, uint32_t *frames);

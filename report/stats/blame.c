@@ -1,11 +1,11 @@
 /* blame.c - see blame.h. The lists are meant to be read: short, and each entry with its reason.
- * Owns:    nothing.
- * Threads: any.  Signals: no.  Heap: no. */
-#define _GNU_SOURCE
+ * Owns:    the compiled patterns.
+ * Threads: any.  Signals: no.  Heap: yes (compiling). */
 #include "blame.h"
+#include "wildcard.h"
 
 #include <ctype.h>
-#include <fnmatch.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const functions[] = {
@@ -118,26 +118,75 @@ void blame_qualified_name(const char *function, char *name, size_t name_bytes) {
     name[length] = '\0';
 }
 
-static bool matches_any(const char *const *patterns, const char *text) {
-    for (; *patterns != NULL; patterns++)
-        if (fnmatch(*patterns, text, 0) == 0)
+/* ---- patterns ---- */
+
+struct patterns {
+    struct wildcard **items;
+    size_t count;
+};
+
+struct blame_judge {
+    struct patterns functions, files, extra, kept;
+};
+
+static bool compile(struct patterns *to, const char *const *patterns, size_t count) {
+    to->items = calloc(count + 1, sizeof(struct wildcard *));
+    for (; to->items != NULL && to->count < count; to->count++) {
+        to->items[to->count] = wildcard_new(patterns[to->count], strlen(patterns[to->count]));
+        if (to->items[to->count] == NULL)
+            return false;
+    }
+    return to->items != NULL;
+}
+
+static void forget(struct patterns *patterns) {
+    for (size_t i = 0; i < patterns->count; i++)
+        wildcard_free(patterns->items[i]);
+    free(patterns->items);
+}
+
+static size_t length_of(const char *const *patterns) {
+    size_t count = 0;
+    while (patterns[count] != NULL)
+        count++;
+    return count;
+}
+
+struct blame_judge *blame_judge_new(const struct blame *blame) {
+    struct blame_judge *self = calloc(1, sizeof *self);
+    if (self != NULL && compile(&self->functions, functions, length_of(functions)) &&
+        compile(&self->files, files, length_of(files)) &&
+        compile(&self->extra, blame->extra, blame->extra_count) &&
+        compile(&self->kept, blame->kept, blame->kept_count))
+        return self;
+    blame_judge_free(self);
+    return NULL;
+}
+
+void blame_judge_free(struct blame_judge *self) {
+    if (self == NULL)
+        return;
+    forget(&self->functions);
+    forget(&self->files);
+    forget(&self->extra);
+    forget(&self->kept);
+    free(self);
+}
+
+static bool matches_any(const struct patterns *patterns, const char *text) {
+    for (size_t i = 0; text != NULL && text[0] != '\0' && i < patterns->count; i++)
+        if (wildcard_matches(patterns->items[i], text, strlen(text)))
             return true;
     return false;
 }
 
-bool blame_skips(const struct blame *self, const struct frame *frame) {
+bool blame_skips(const struct blame_judge *self, const struct frame *frame) {
+    const char *place = frame->file != NULL ? frame->file : frame->module;
     char name[1024] = "";
     if (frame->function != NULL)
         blame_qualified_name(frame->function, name, sizeof name);
-    if (name[0] != '\0' && matches_any(functions, name))
-        return true;
-    if (frame->file != NULL && matches_any(files, frame->file))
-        return true;
-    for (size_t i = 0; i < self->extra_count; i++) {
-        const char *pattern = self->extra[i];
-        const char *place = frame->file != NULL ? frame->file : frame->module;
-        if ((name[0] != '\0' && fnmatch(pattern, name, 0) == 0) || fnmatch(pattern, place, 0) == 0)
-            return true;
-    }
-    return false;
+    if (matches_any(&self->kept, name) || matches_any(&self->kept, place))
+        return false;
+    return matches_any(&self->functions, name) || matches_any(&self->files, frame->file) ||
+           matches_any(&self->extra, name) || matches_any(&self->extra, place);
 }

@@ -65,6 +65,11 @@ static bool merge(const struct statistics *old, const struct statistics *new, st
     return true;
 }
 
+void statistics_sort_differences(struct statistics *self, struct frames *frames) {
+    if (self->count != 0)
+        qsort_r(self->rows, self->count, sizeof *self->rows, descending, frames);
+}
+
 bool statistics_compare(const struct statistics *old, const struct statistics *new, struct frames *frames,
                         struct statistics *result, struct error *error) {
     memset(result, 0, sizeof *result);
@@ -76,6 +81,6 @@ bool statistics_compare(const struct statistics *old, const struct statistics *n
         statistics_free(result);
         return error_out_of_memory(error);
     }
-    qsort_r(result->rows, result->count, sizeof *result->rows, descending, frames);
+    statistics_sort_differences(result, frames);
     return true;
 }

@@ -10,4 +10,7 @@
 bool statistics_compare(const struct statistics *old, const struct statistics *new, struct frames *frames,
                         struct statistics *result, struct error *error);
 
+/* Sorts rows that have differences as above. */
+void statistics_sort_differences(struct statistics *self, struct frames *frames);
+
 #endif

@@ -1,16 +1,50 @@
-/* filter.h - what a query leaves out. A filter is a record of a function and its argument. */
+/* filter.h - what a query leaves out: tracemalloc's Filter and DomainFilter, and what native code has beside.
+ *
+ * As in Snapshot.filter_traces(), a trace stays if any inclusive filter of places and domains takes it (or
+ * there is none) and every exclusive one lets it pass. So a place or a domain is one list: more inclusive
+ * filters mean more traces. Threads, functions, modules and sizes are lists of their own, and a trace must
+ * pass each list. */
 #ifndef HEAPTALLY_REPORT_FILTER_H
 #define HEAPTALLY_REPORT_FILTER_H
 
 #include "traces.h"
+#include "wildcard.h"
 
-struct filter {
-    /* Whether trace number `trace` stays. */
-    bool (*accepts)(const void *argument, struct traces *traces, size_t trace);
-    const void *argument;
+enum filter_kind {
+    FILTER_PLACE,    /* a pattern of files, perhaps one line or one domain */
+    FILTER_DOMAIN,   /* a number */
+    FILTER_THREAD,   /* a number; traces must be by thread */
+    FILTER_FUNCTION, /* a pattern of functions, with or without types */
+    FILTER_MODULE,   /* a pattern of modules, with or without their directory */
+    FILTER_SIZE, /* bytes that a stack must hold by the metric; the sizes of single blocks are not known */
 };
 
-/* Whether all of them accept a trace. */
-bool filter_all(const struct filter *filters, size_t count, struct traces *traces, size_t trace);
+struct filter {
+    enum filter_kind kind;
+    bool exclusive;
+    bool all_frames; /* any frame may match, not only the one that a row names */
+    bool python;     /* .pyc is .py, as in tracemalloc's _normalize_filename() */
+    bool has_line, has_domain;
+    uint32_t line;
+    uint64_t number;          /* domain, thread or bytes; the domain of a place */
+    struct wildcard *pattern; /* of places, functions and modules; owned */
+};
+
+struct filters {
+    struct filter *items; /* owned */
+    size_t count;
+};
+
+/* Makes a pattern filter's pattern. False when out of memory. */
+bool filter_set_pattern(struct filter *self, const char *pattern, size_t length);
+void filters_free(struct filters *self);
+
+/* Whether there is a filter of a kind. */
+bool filters_have(const struct filters *self, enum filter_kind kind);
+
+/* Whether trace number `trace`, of which rows count `size` bytes and name the frame that `blame` chooses,
+ * stays. False when out of memory. */
+bool filters_accept(const struct filters *self, struct traces *traces, size_t trace, int64_t size,
+                    const struct blame *blame, bool *accepted);
 
 #endif

@@ -41,3 +41,11 @@ frame_id group_of_frame(struct frames *frames, enum key key, frame_id id) {
     }
     return frames_put(frames, &group);
 }
+
+frame_id group_of_number(struct frames *frames, enum key key, uint64_t number) {
+    struct frame group = {.module = key == KEY_THREAD   ? "[thread]"
+                                    : key == KEY_DOMAIN ? "[domain]"
+                                                        : "[size]",
+                          .offset = number};
+    return frames_put(frames, &group);
+}

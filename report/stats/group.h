@@ -8,4 +8,7 @@
  * of memory. */
 frame_id group_of_frame(struct frames *frames, enum key key, frame_id id);
 
+/* The name that stands for a number under a key that is one: its `offset` is the number. */
+frame_id group_of_number(struct frames *frames, enum key key, uint64_t number);
+
 #endif

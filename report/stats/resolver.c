@@ -26,6 +26,9 @@ struct resolver {
 static void add_modules(struct resolver *self) {
     for (uint32_t i = 0; i < self->tables->region[HT_REGION_MODULES].count; i++) {
         const struct ht_module *module = tables_module(self->tables, i);
+        self->modules[i] = SYMBOLS_NO_MODULE;
+        if (tables_source_file(self->tables, i) != NULL)
+            continue;
         size_t id_bytes = module->build_id_bytes;
         struct symbols_module description = {tables_module_path(self->tables, i), module->build_id,
                                              id_bytes <= HT_BUILD_ID_BYTES ? id_bytes : 0};
@@ -88,24 +91,36 @@ static struct frame make_frame(const struct symbols_frame *found, const char *mo
     };
 }
 
-static bool look_up(struct resolver *self, uint32_t pc_id, bool exact, struct chain *chain) {
-    const struct ht_pc *pc = tables_pc(self->tables, pc_id);
+/* A line that was imported. */
+static bool add_line(struct resolver *self, const struct ht_pc *pc, const char *file) {
+    struct frame frame = {
+        .file = file, .line = (uint32_t)pc->pc, .module = tables_module_name(self->tables, pc->module)};
+    return append(self, &frame);
+}
+
+static bool add_symbols(struct resolver *self, const struct ht_pc *pc, bool exact) {
     uint64_t address = exact ? pc->pc : pc->pc - 1;
+    const char *name = tables_module_name(self->tables, pc->module);
     struct symbols_frame found[CHAIN_MAX];
-    const char *path = "[unknown]";
     size_t count = 0;
     if (pc->module != 0) {
         address -= tables_module(self->tables, pc->module)->load_bias;
-        path = tables_module_path(self->tables, pc->module);
         count = symbols_resolve(self->symbols, self->modules[pc->module], address, found, CHAIN_MAX);
     }
-    chain->first = (uint32_t)self->id_count;
     for (size_t i = 0; i < (count != 0 ? count : 1); i++) {
-        struct frame frame =
-            make_frame(count != 0 ? &found[i] : NULL, path[0] != '\0' ? path : "[unknown]", address);
+        struct frame frame = make_frame(count != 0 ? &found[i] : NULL, name, address);
         if (!append(self, &frame))
             return false;
     }
+    return true;
+}
+
+static bool look_up(struct resolver *self, uint32_t pc_id, bool exact, struct chain *chain) {
+    const struct ht_pc *pc = tables_pc(self->tables, pc_id);
+    const char *source = pc->module != 0 ? tables_source_file(self->tables, pc->module) : NULL;
+    chain->first = (uint32_t)self->id_count;
+    if (!(source != NULL ? add_line(self, pc, source) : add_symbols(self, pc, exact)))
+        return false;
     chain->count = (uint32_t)self->id_count - chain->first;
     return true;
 }

@@ -10,6 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The groups of frames under one key: a frame is in many stacks. */
+struct memo {
+    frame_id *group; /* by frame id, one more than it is; 0: not yet known */
+    size_t room;
+};
+
 struct grouping {
     struct traces *traces;
     struct frames *frames;
@@ -17,6 +23,9 @@ struct grouping {
     struct statistics *result;
     size_t room;
     size_t *last_trace; /* of a row: 1 + the trace that was counted in it last */
+    frame_id *group;    /* of KEY_TRACEBACK: the group being made */
+    size_t group_room;
+    struct memo memos[KEYS_MAX + 1]; /* by enum key */
 };
 
 static bool add_row(struct grouping *self, uint32_t group, frame_id sample) {
@@ -55,7 +64,7 @@ static bool count_in(struct grouping *self, size_t trace, const frame_id *frames
     uint32_t group = interner_put(self->result->groups, frames, count * sizeof *frames, &fresh);
     if (group == INTERNER_NONE || (fresh && !add_row(self, group, sample)))
         return false;
-    if (self->last_trace[group] == trace + 1)
+    if (self->last_trace[group] == trace + 1 && !self->query->every_frame)
         return true;
     self->last_trace[group] = trace + 1;
     self->result->rows[group].size = plus(self->result->rows[group].size, amount.size);
@@ -63,9 +72,88 @@ static bool count_in(struct grouping *self, size_t trace, const frame_id *frames
     return true;
 }
 
+/* ---- keys ---- */
+
+bool key_is_of_frames(enum key key) {
+    return key < KEY_THREAD;
+}
+
+static bool has_key(const enum key *keys, enum key key) {
+    while (*keys != KEY_END && *keys != key)
+        keys++;
+    return *keys != KEY_END;
+}
+
+size_t statistics_parts(const enum key *keys) {
+    size_t count = 0;
+    for (; *keys != KEY_END; keys++)
+        count += *keys != KEY_TRACEBACK;
+    return count;
+}
+
+/* The largest power of two that the average reaches; 0 for none. */
+static uint64_t size_class(struct amount amount) {
+    if (amount.count <= 0 || amount.size < amount.count)
+        return 0;
+    uint64_t average = (uint64_t)amount.size / (uint64_t)amount.count;
+    return 1ull << (63 - __builtin_clzll(average));
+}
+
+static bool room_in_memo(struct memo *memo, const struct frames *frames, frame_id id) {
+    if (id < memo->room)
+        return true;
+    size_t room = 2 * (size_t)frames_count(frames) + 1024;
+    frame_id *more = realloc(memo->group, room * sizeof *more);
+    if (more == NULL)
+        return false;
+    memset(more + memo->room, 0, (room - memo->room) * sizeof *more);
+    memo->group = more;
+    memo->room = room;
+    return true;
+}
+
+static frame_id remembered_group(struct grouping *self, enum key key, frame_id id) {
+    struct memo *memo = &self->memos[key];
+    if (!room_in_memo(memo, self->frames, id))
+        return FRAME_NONE;
+    if (memo->group[id] == 0) {
+        frame_id group = group_of_frame(self->frames, key, id);
+        if (group == FRAME_NONE)
+            return FRAME_NONE;
+        memo->group[id] = group + 1;
+    }
+    return memo->group[id] - 1;
+}
+
+static frame_id part_of(struct grouping *self, enum key key, size_t trace, frame_id id) {
+    switch (key) {
+    case KEY_THREAD: return group_of_number(self->frames, key, traces_thread(self->traces, trace));
+    case KEY_DOMAIN: return group_of_number(self->frames, key, traces_domain(self->traces, trace));
+    case KEY_SIZE:
+        return group_of_number(self->frames, key,
+                               size_class(traces_amount(self->traces, trace, self->query->metric)));
+    default: return remembered_group(self, key, id);
+    }
+}
+
+/* Writes the parts of a group, without the stack. False when out of memory. */
+static bool make_parts(struct grouping *self, size_t trace, frame_id id, frame_id *parts) {
+    for (const enum key *key = self->query->keys; *key != KEY_END; key++) {
+        if (*key == KEY_TRACEBACK)
+            continue;
+        *parts = part_of(self, *key, trace, id);
+        if (*parts++ == FRAME_NONE)
+            return false;
+    }
+    return true;
+}
+
+/* ---- counting ---- */
+
 static bool count_frame(struct grouping *self, size_t trace, frame_id id) {
-    frame_id group = group_of_frame(self->frames, self->query->key, id);
-    return group != FRAME_NONE && count_in(self, trace, &group, 1, id);
+    frame_id parts[KEYS_MAX];
+    return make_parts(self, trace, id, parts) &&
+           count_in(self, trace, parts, statistics_parts(self->query->keys), id);
 }
 
 static bool count_all_frames(struct grouping *self, size_t trace) {
@@ -79,28 +167,64 @@ static bool count_all_frames(struct grouping *self, size_t trace) {
     return true;
 }
 
-static bool count_trace(struct grouping *self, size_t trace) {
-    const struct query *query = self->query;
+static bool count_stack(struct grouping *self, size_t trace, frame_id named) {
     const frame_id *ids;
-    size_t count;
+    size_t count, parts = statistics_parts(self->query->keys);
+    if (!traces_frames(self->traces, trace, &ids, &count))
+        return false;
+    if (parts + count > self->group_room) {
+        free(self->group);
+        self->group_room = 2 * (parts + count);
+        self->group = malloc(self->group_room * sizeof *self->group);
+        if (self->group == NULL)
+            return false;
+    }
+    memcpy(self->group + parts, ids, count * sizeof *ids);
+    return make_parts(self, trace, named, self->group) &&
+           count_in(self, trace, self->group, parts + count, self->group[parts]);
+}
+
+/* The frame that stands for a trace: of the keys that need no symbols, a cheap one. */
+static bool representative(struct grouping *self, size_t trace, frame_id *id) {
+    const enum key *keys = self->query->keys;
+    if (has_key(keys, KEY_LINENO) || has_key(keys, KEY_FILENAME) || has_key(keys, KEY_FUNCTION))
+        return traces_blamed(self->traces, trace, &self->query->blame, id);
+    return traces_module(self->traces, trace, id);
+}
+
+static bool count_trace(struct grouping *self, size_t trace) {
     frame_id id;
-    if (query->key == KEY_TRACEBACK)
-        return traces_frames(self->traces, trace, &ids, &count) && count_in(self, trace, ids, count, ids[0]);
-    if (query->cumulative)
+    if (self->query->cumulative)
         return count_all_frames(self, trace);
-    if (query->key == KEY_MODULE)
-        return traces_module(self->traces, trace, &id) && count_frame(self, trace, id);
-    return traces_blamed(self->traces, trace, &query->blame, &id) && count_frame(self, trace, id);
+    if (!representative(self, trace, &id))
+        return false;
+    return has_key(self->query->keys, KEY_TRACEBACK) ? count_stack(self, trace, id)
+                                                     : count_frame(self, trace, id);
+}
+
+static void add_amount(struct amount *to, struct amount amount) {
+    to->size = plus(to->size, amount.size);
+    to->count = plus(to->count, amount.count);
 }
 
 static bool count_traces(struct grouping *self) {
     const struct query *query = self->query;
     for (size_t i = 0; i < traces_count(self->traces); i++) {
         struct amount amount = traces_amount(self->traces, i, query->metric);
+        bool accepted, suppressed = false;
         if (amount.size == 0 && amount.count == 0)
             continue;
-        if (!filter_all(query->filters, query->filter_count, self->traces, i))
+        if (!filters_accept(&query->filters, self->traces, i, amount.size, &query->blame, &accepted))
+            return false;
+        if (!accepted)
             continue;
+        if (query->suppressions != NULL &&
+            !suppressions_cover(query->suppressions, self->traces, i, &suppressed))
+            return false;
+        if (suppressed) {
+            add_amount(&self->result->suppressed, amount);
+            continue;
+        }
         self->result->size_total = plus(self->result->size_total, amount.size);
         self->result->count_total = plus(self->result->count_total, amount.count);
         if (!count_trace(self, i))
@@ -108,6 +232,8 @@ static bool count_traces(struct grouping *self) {
     }
     return true;
 }
+
+/* ---- order ---- */
 
 int statistics_compare_tracebacks(const struct frames *frames, const struct statistic *a,
                                   const struct statistic *b) {
@@ -134,16 +260,23 @@ static void sort_rows(struct statistics *self, struct frames *frames) {
         qsort_r(self->rows, self->count, sizeof *self->rows, descending, frames);
 }
 
+static void free_scratch(struct grouping *self) {
+    free(self->last_trace);
+    free(self->group);
+    for (int key = 0; key <= KEYS_MAX; key++)
+        free(self->memos[key].group);
+}
+
 bool statistics_of(struct traces *traces, const struct query *query, struct statistics *result,
                    struct error *error) {
     memset(result, 0, sizeof *result);
-    if (query->cumulative && query->key == KEY_TRACEBACK)
+    if (query->cumulative && has_key(query->keys, KEY_TRACEBACK))
         return error_set(error, "--cumulative cannot be used with the key traceback: a stack is one row");
     struct grouping grouping = {
         .traces = traces, .frames = traces_frame_table(traces), .query = query, .result = result};
     result->groups = interner_new();
     bool done = result->groups != NULL && count_traces(&grouping);
-    free(grouping.last_trace);
+    free_scratch(&grouping);
     if (done) {
         sort_rows(result, grouping.frames);
         return true;

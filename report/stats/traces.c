@@ -21,7 +21,8 @@ struct traces {
     uint8_t *verdicts; /* enum verdict, by frame id */
     size_t verdict_room;
     struct blame judged; /* whose verdicts they are */
-    bool *of_tracer;     /* by module */
+    struct blame_judge *judge;
+    bool *of_tracer; /* by module */
 };
 
 /* The tracer's own frames, where it calls the allocator in the program's stead, are none of the program's. */
@@ -32,7 +33,8 @@ static bool *find_tracer(const struct tables *tables) {
     for (uint32_t i = 1; found != NULL && i < count; i++) {
         const char *path = tables_module_path(tables, i);
         size_t length = strlen(path);
-        found[i] = length >= sizeof name - 1 && strcmp(path + length - (sizeof name - 1), name) == 0;
+        found[i] = tables_source_file(tables, i) == NULL && length >= sizeof name - 1 &&
+                   strcmp(path + length - (sizeof name - 1), name) == 0;
     }
     return found;
 }
@@ -62,6 +64,7 @@ void traces_free(struct traces *self) {
     free(self->entries);
     free(self->ids);
     free(self->verdicts);
+    blame_judge_free(self->judge);
     free(self->of_tracer);
     free(self);
 }
@@ -82,6 +85,16 @@ struct amount traces_amount(const struct traces *self, size_t trace, enum metric
         return (struct amount){(int64_t)measures->allocated_bytes, (int64_t)measures->allocations};
     default: return (struct amount){measures->live_bytes, measures->live_blocks};
     }
+}
+
+uint16_t traces_domain(const struct traces *self, size_t trace) {
+    return self->model->stacks[trace].domain;
+}
+
+uint32_t traces_thread(const struct traces *self, size_t trace) {
+    const struct tables *tables = self->model->tables;
+    uint32_t slot = self->model->stacks[trace].slot;
+    return slot != 0 && slot < tables->region[HT_REGION_SLOTS].count ? tables_slots(tables)[slot].tid : 0;
 }
 
 /* ---- frames ---- */
@@ -139,14 +152,13 @@ bool traces_frames(struct traces *self, size_t trace, const frame_id **ids, size
 bool traces_module(struct traces *self, size_t trace, frame_id *id) {
     const struct tables *tables = self->model->tables;
     size_t entries = decode(self, trace);
-    struct frame frame = {.module = "[unknown]"};
+    struct frame frame = {0};
     if (entries == 0) {
         *id = no_stack(self, self->model->stacks[trace].stack);
         return *id != FRAME_NONE;
     }
     uint32_t module = tables_pc(tables, self->entries[entries - 1] & HT_FRAME_PC)->module;
-    if (module != 0 && tables_module_path(tables, module)[0] != '\0')
-        frame.module = tables_module_path(tables, module);
+    frame.module = tables_module_name(tables, module);
     *id = frames_put(self->frames, &frame);
     return *id != FRAME_NONE;
 }
@@ -170,22 +182,32 @@ static bool skipped(struct traces *self, const struct blame *blame, frame_id id)
     if (blame->raw || !room_for_verdict(self, id))
         return false;
     if (self->verdicts[id] == UNKNOWN)
-        self->verdicts[id] = blame_skips(blame, frames_get(self->frames, id)) ? SKIPPED : NAMED;
+        self->verdicts[id] = blame_skips(self->judge, frames_get(self->frames, id)) ? SKIPPED : NAMED;
     return self->verdicts[id] == SKIPPED;
 }
 
-static void judge_for(struct traces *self, const struct blame *blame) {
-    if (self->judged.extra == blame->extra && self->judged.extra_count == blame->extra_count)
-        return;
+static bool same_patterns(const struct blame *a, const struct blame *b) {
+    return a->extra == b->extra && a->extra_count == b->extra_count && a->kept == b->kept &&
+           a->kept_count == b->kept_count;
+}
+
+/* False when out of memory. */
+static bool judge_for(struct traces *self, const struct blame *blame) {
+    if (self->judge != NULL && same_patterns(&self->judged, blame))
+        return true;
     if (self->verdicts != NULL)
         memset(self->verdicts, UNKNOWN, self->verdict_room);
+    blame_judge_free(self->judge);
+    self->judge = blame_judge_new(blame);
     self->judged = *blame;
+    return self->judge != NULL;
 }
 
 bool traces_blamed(struct traces *self, size_t trace, const struct blame *blame, frame_id *id) {
     size_t entries = decode(self, trace);
     frame_id newest = FRAME_NONE;
-    judge_for(self, blame);
+    if (!blame->raw && !judge_for(self, blame))
+        return false;
     for (size_t i = entries; i-- > 0;) {
         const frame_id *chain;
         size_t length;
@@ -204,5 +226,7 @@ bool traces_blamed(struct traces *self, size_t trace, const struct blame *blame,
 }
 
 struct symbols_status traces_symbols_status(struct traces *self, uint32_t module) {
+    if (tables_source_file(self->model->tables, module) != NULL)
+        return (struct symbols_status){SYMBOLS_DWARF, "lines as they were imported"};
     return symbols_status(self->symbols, resolver_symbols_module(self->resolver, module));
 }

@@ -4,7 +4,7 @@
  * interface that statistics, comparison and filters are written against:
  *
  *     source_open -> model_new -> traces_new     load
- *     struct filter, in a struct query           filter
+ *     struct filters, in a struct query          filter
  *     statistics_of                              statistics
  *     statistics_compare                         compare */
 #ifndef HEAPTALLY_REPORT_TRACES_H
@@ -22,6 +22,7 @@ enum metric {
     METRIC_TOTAL, /* all blocks ever allocated */
 };
 
+/* What is added up in rows. */
 struct amount {
     int64_t size, count;
 };
@@ -35,6 +36,10 @@ void traces_free(struct traces *self);
 
 size_t traces_count(const struct traces *self);
 struct amount traces_amount(const struct traces *self, size_t trace, enum metric metric);
+uint16_t traces_domain(const struct traces *self, size_t trace);
+
+/* The thread that had the slot last, 0 when not known; of a model by thread. */
+uint32_t traces_thread(const struct traces *self, size_t trace);
 struct frames *traces_frame_table(const struct traces *self);
 
 /* All frames of a trace, inlined ones included and the tracer's own left out, newest first, at least one. The

@@ -164,7 +164,8 @@ class SourceTest(TestCase):
 
 
 class HelpTest(TestCase):
-    SUB_COMMANDS = ("run", "top", "diff", "info", "ps", "snapshot", "clean")
+    SUB_COMMANDS = ("run", "top", "diff", "info", "ps", "snapshot", "clean", "import", "dump", "blame", "annotate", "growth",
+                    "delta", "baseline")
 
     def test_each_has_help(self):
         overview = self.heaptally("--help").stdout
@@ -181,6 +182,25 @@ class HelpTest(TestCase):
                 self.assertNotEqual(done.stderr, "")
 
 
+class ThreadTest(TestCase):
+    """`threads`: four threads allocate 2001 blocks each and free 1000 of each other's; main frees 500 more."""
+
+    def test_each_thread_has_what_it_allocated_less_what_it_freed(self):
+        self.run_program([PROGRAMS / "threads"])
+        path = self.only(self.snapshots())
+        totals = self.top(path)["totals"]
+        for metric, size, count in (("live", "live_bytes", 1001), ("total", "allocated_bytes", 2001)):
+            rows = self.top(path, "-k", "thread", "--metric", metric)["rows"]
+            self.assertEqual(len({row["thread"] for row in rows}), 5)
+            self.assertEqual(sum(row["size"] for row in rows), totals[size])
+            for row in rows:
+                found = self.top(path, "--thread", row["thread"], "--metric", metric)["rows"]
+                self.assertEqual(sum(line["size"] for line in found), row["size"])
+            self.assertEqual([row["count"] for row in rows[:4]], [count] * 4)
+            if metric == "live":  # main has freed what others allocated
+                self.assertLess(rows[4]["size"], 0)
+
+
 class ViewTest(TestCase):
     """Every key, metric and form of `top` of one snapshot agrees with the ledger's totals."""
 
@@ -191,7 +211,8 @@ class ViewTest(TestCase):
 
     def test_keys(self):
         live = self.top(self.path)["totals"]["live_bytes"]
-        for key in ("lineno", "filename", "function", "module", "traceback"):
+        for key in ("lineno", "filename", "function", "module", "traceback", "thread", "domain", "size",
+                    "function,module", "thread,lineno", "domain,traceback"):
             with self.subTest(key=key):
                 rows = self.top(self.path, "-k", key)["rows"]
                 self.assertEqual(sum(row["size"] for row in rows), live)
@@ -201,6 +222,35 @@ class ViewTest(TestCase):
         rows = self.top(self.path, "-k", "function", "--cumulative", "--raw")["rows"]
         by_function = {row["function"]: row["size"] for row in rows}
         self.assertEqual(by_function["main"], self.top(self.path)["totals"]["live_bytes"])
+
+    def test_include_and_exclude_are_complements(self):
+        everything = self.top(self.path, "--metric", "total")["rows"]
+        for pattern in ("*/peak.c", "*/[!x]*", f"*/peak.c:{everything[0]['line']}", "*@0", "*@7"):
+            kept, left = (self.top(self.path, "--metric", "total", option, pattern)["rows"]
+                          for option in ("--include", "--exclude"))
+            with self.subTest(pattern=pattern):
+                self.assertCountEqual(map(json.dumps, kept + left), map(json.dumps, everything))
+                self.assertEqual(kept == [], pattern == "*@7")
+
+    def test_filters_of_native_code(self):
+        everything = self.top(self.path, "--metric", "total", "-k", "thread")
+        thread = self.only(everything["rows"])["thread"]
+        for options in (("--thread", thread), ("--function", "main", "--all-frames"), ("--module", "peak"),
+                        ("--domain", 0), ("--min-size", 1)):
+            with self.subTest(options=options):
+                rows = self.top(self.path, "--metric", "total", *options)["rows"]
+                self.assertEqual(sum(row["count"] for row in rows), everything["rows"][0]["count"])
+        for options in (("--thread", thread + 1), ("--function", "nobody"), ("--module", "pea"), ("--domain", 1),
+                        ("--exclude-domain", 0), ("--min-size", "1G")):
+            with self.subTest(options=options):
+                self.assertEqual(self.top(self.path, "--metric", "total", *options)["rows"], [])
+
+    def test_filters_that_are_none(self):
+        for option, value in (("--domain", "heap"), ("--include", "x@65536"), ("--include", "x:4294967296"),
+                              ("--thread", ""), ("--limit", "1x"), ("-k", "lineno,lineno"), ("-k", "lineno,"),
+                              ("--compat", "python")):
+            with self.subTest(option=option, value=value):
+                self.assertIn(option.replace("-k", "--key"), self.heaptally("top", option, value, self.path, check=2).stderr)
 
     def test_text_forms(self):
         text = self.heaptally("top", self.path, "-n", "1").stdout

@@ -26,7 +26,7 @@ static uint32_t append(struct tables *tables, enum ht_region_id id, const void *
 }
 
 struct tables *make_tables(void) {
-    static const struct ht_module zero;
+    static const struct ht_mismatch zero; /* the largest of all records */
     struct tables *tables = tables_new();
     if (tables == NULL)
         abort();
@@ -66,8 +66,8 @@ uint32_t make_pc(struct tables *tables, uint64_t pc, uint32_t module) {
 
 uint32_t make_stack(struct tables *tables, uint32_t base, uint16_t kept, const uint32_t *pcs,
                     uint16_t count) {
-    struct ht_stack stack = {.base = base, .kept = kept, .depth = (uint32_t)kept + count};
-    stack.frame_count = (uint16_t)stack.depth;
+    struct ht_stack stack = {.base = base, .kept = kept, .depth = (uint16_t)(kept + count)};
+    stack.frame_count = stack.depth;
     stack.first_frame = append(tables, HT_REGION_FRAMES, pcs, count);
     stack.hash_lo = stack.hash_hi = tables->region[HT_REGION_STACKS].count + 1000u;
     return append(tables, HT_REGION_STACKS, &stack, 1);
@@ -82,6 +82,11 @@ uint32_t make_cell(struct tables *tables, uint32_t stack, uint64_t allocations, 
                            .peak_sequence = UINT32_MAX,
                            .stack = stack};
     return append(tables, HT_REGION_CELLS, &cell, 1);
+}
+
+uint32_t make_slot(struct tables *tables, uint32_t tid) {
+    struct ht_slot slot = {.tid = tid, .threads = 1};
+    return append(tables, HT_REGION_SLOTS, &slot, 1);
 }
 
 struct ht_cell *made_cell(struct tables *tables, uint32_t cell) {

@@ -19,6 +19,7 @@ uint32_t make_stack(struct tables *tables, uint32_t base, uint16_t kept, const u
 /* A cell: `allocations` blocks of `size` bytes, of which `frees` were freed. */
 uint32_t make_cell(struct tables *tables, uint32_t stack, uint64_t allocations, uint64_t size,
                    uint64_t frees);
+uint32_t make_slot(struct tables *tables, uint32_t tid);
 struct ht_cell *made_cell(struct tables *tables, uint32_t cell);
 struct ht_stack *made_stack(struct tables *tables, uint32_t stack);
 

@@ -35,10 +35,18 @@ static void names_lose_their_types(void **state) {
     assert_string_equal(tiny, "fun");
 }
 
+static bool skips_by(const struct blame *blame, const struct frame *frame) {
+    struct blame_judge *judge = blame_judge_new(blame);
+    assert_non_null(judge);
+    bool result = blame_skips(judge, frame);
+    blame_judge_free(judge);
+    return result;
+}
+
 static bool skips(const char *function, const char *file) {
     const struct blame blame = {0};
     const struct frame frame = {.function = function, .file = file, .module = "/usr/bin/x", .line = 1};
-    return blame_skips(&blame, &frame);
+    return skips_by(&blame, &frame);
 }
 
 static void wrappers_are_passed_over(void **state) {
@@ -62,16 +70,29 @@ static void the_users_code_is_not(void **state) {
     assert_false(skips("malloc_stats_page", "/src/page.c"));
     assert_false(skips(NULL, "/src/main.c"));
     assert_false(skips(NULL, NULL));
+    assert_false(skips("operator new[[]]", NULL)); /* a pattern, not a name */
 }
 
 static void the_users_patterns_match_names_files_and_modules(void **state) {
     (void)state;
     const char *patterns[] = {"pool_*", "*/vendor/*", "*/libz.so*"};
     const struct blame blame = {.extra = patterns, .extra_count = 3};
-    assert_true(blame_skips(&blame, &(struct frame){.function = "pool_get", .module = "/x"}));
-    assert_true(blame_skips(&blame, &(struct frame){.file = "/src/vendor/a.c", .module = "/x"}));
-    assert_true(blame_skips(&blame, &(struct frame){.module = "/lib/libz.so.1", .has_offset = true}));
-    assert_false(blame_skips(&blame, &(struct frame){.function = "spool", .module = "/x"}));
+    assert_true(skips_by(&blame, &(struct frame){.function = "pool_get", .module = "/x"}));
+    assert_true(skips_by(&blame, &(struct frame){.file = "/src/vendor/a.c", .module = "/x"}));
+    assert_true(skips_by(&blame, &(struct frame){.module = "/lib/libz.so.1", .has_offset = true}));
+    assert_false(skips_by(&blame, &(struct frame){.function = "spool", .module = "/x"}));
+}
+
+static void what_is_kept_is_never_passed_over(void **state) {
+    (void)state;
+    const char *extra[] = {"pool_*"}, *kept[] = {"std::regex*", "pool_get", "*/vendor/*"};
+    const struct blame blame = {.extra = extra, .extra_count = 1, .kept = kept, .kept_count = 3};
+    assert_true(skips_by(&blame, &(struct frame){.function = "std::string::append()", .module = "/x"}));
+    assert_false(skips_by(&blame, &(struct frame){.function = "std::regex::regex()", .module = "/x"}));
+    assert_true(skips_by(&blame, &(struct frame){.function = "pool_put", .module = "/x"}));
+    assert_false(skips_by(&blame, &(struct frame){.function = "pool_get", .module = "/x"}));
+    assert_false(
+        skips_by(&blame, &(struct frame){.function = "xmalloc", .file = "/vendor/a.c", .module = "/x"}));
 }
 
 int main(void) {
@@ -80,6 +101,7 @@ int main(void) {
         cmocka_unit_test(wrappers_are_passed_over),
         cmocka_unit_test(the_users_code_is_not),
         cmocka_unit_test(the_users_patterns_match_names_files_and_modules),
+        cmocka_unit_test(what_is_kept_is_never_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

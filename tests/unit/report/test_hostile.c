@@ -21,26 +21,27 @@ static void damage(struct tables *tables) {
     }
 }
 
+/* Every key with what follows it, so that numbers, places and stacks are combined. */
 static void use(struct traces *traces, struct frames *frames) {
-    struct statistics all[2][KEY_TRACEBACK + 1], difference;
-    for (int cumulative = 0; cumulative < 2; cumulative++)
-        for (int key = KEY_LINENO; key <= KEY_TRACEBACK - cumulative; key++) {
-            struct query query = {
-                .key = (enum key)key, .metric = (enum metric)(rand() % 3), .cumulative = cumulative != 0};
-            assert_true(statistics_of(traces, &query, &all[cumulative][key], NULL));
-        }
-    assert_true(statistics_compare(&all[0][KEY_LINENO], &all[1][KEY_LINENO], frames, &difference, NULL));
-    statistics_free(&difference);
-    for (int cumulative = 0; cumulative < 2; cumulative++)
-        for (int key = KEY_LINENO; key <= KEY_TRACEBACK - cumulative; key++)
-            statistics_free(&all[cumulative][key]);
+    struct statistics of_key, cumulative, difference;
+    for (int key = KEY_LINENO; key <= KEY_SIZE; key++) {
+        struct query query = {.keys = {(enum key)key}, .metric = (enum metric)(rand() % 3)};
+        query.keys[1] = rand() % 2 == 0 && key < KEY_SIZE ? (enum key)(key + 1) : KEY_END;
+        assert_true(statistics_of(traces, &query, &of_key, NULL));
+        query.cumulative = key != KEY_TRACEBACK && query.keys[1] != KEY_TRACEBACK;
+        assert_true(statistics_of(traces, &query, &cumulative, NULL));
+        assert_true(statistics_compare(&of_key, &cumulative, frames, &difference, NULL));
+        statistics_free(&difference);
+        statistics_free(&cumulative);
+        statistics_free(&of_key);
+    }
 }
 
 static bool try(struct tables *tables) {
     struct symbols *symbols = symbols_new(NULL);
     struct frames *frames = frames_new();
     bool good = tables_check(tables, "hostile", NULL);
-    struct model *model = good ? model_new(tables, NULL) : NULL;
+    struct model *model = good ? model_new_rows(tables, (enum model_rows)(rand() % 3), NULL) : NULL;
     struct traces *traces = good ? traces_new(model, symbols, frames, NULL) : NULL;
     if (good)
         use(traces, frames);

@@ -2,6 +2,7 @@
  * the environment it writes the files instead: then read the difference before you commit it. */
 #define _GNU_SOURCE
 #include "check.h"
+#include "render/annotate.h"
 #include "render/json_view.h"
 #include "render/table.h"
 #include "render/text.h"
@@ -78,6 +79,7 @@ static struct view_row rows[] = {
     {.place = {.file = SOURCE, .line = 5, .function = "make_node", .module = "/usr/bin/tree"},
      .frames = frames,
      .frame_count = 3,
+     .numbers = {[VIEW_THREAD] = 4001, [VIEW_DOMAIN] = 7, [VIEW_SIZE] = 64},
      .size = 8388608,
      .count = 100000,
      .size_diff = 4194304,
@@ -88,6 +90,7 @@ static struct view_row rows[] = {
                .function = "__libc_start_call_main"},
      .frames = &frames[2],
      .frame_count = 1,
+     .numbers = {[VIEW_SIZE] = 1},
      .size = 102400,
      .count = 3,
      .size_diff = 0,
@@ -121,7 +124,8 @@ static const struct view_loss losses[] = {{"untracked_blocks", "blocks that are 
                                           {"fork", "never", 0}};
 
 static struct view make_view(enum view_key key) {
-    return (struct view){.key = key,
+    return (struct view){.keys = {key},
+                         .limit = INT64_MAX,
                          .metric = "live",
                          .asked = 6,
                          .rows = rows,
@@ -137,7 +141,9 @@ static struct view make_view(enum view_key key) {
                          .loss_count = 2};
 }
 
-static char *render(void (*renderer)(FILE *, const struct view *), const struct view *view) {
+/* Not inlined: gcc 12 takes what a stream fills behind its back for a pointer to a dead variable. */
+__attribute__((noinline)) static char *render(void (*renderer)(FILE *, const struct view *),
+                                              const struct view *view) {
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
@@ -147,13 +153,59 @@ static char *render(void (*renderer)(FILE *, const struct view *), const struct 
 }
 
 static void each_key_prints_its_place(void **state) {
-    static const char *const names[] = {"top-lineno.txt", "top-filename.txt", "top-function.txt",
-                                        "top-module.txt", "top-traceback.txt"};
+    static const char *const names[VIEW_KEYS] = {
+        [VIEW_LINENO] = "top-lineno.txt",       [VIEW_FILENAME] = "top-filename.txt",
+        [VIEW_FUNCTION] = "top-function.txt",   [VIEW_MODULE] = "top-module.txt",
+        [VIEW_TRACEBACK] = "top-traceback.txt", [VIEW_THREAD] = "top-thread.txt",
+        [VIEW_DOMAIN] = "top-domain.txt",       [VIEW_SIZE] = "top-size.txt",
+    };
     (void)state;
-    for (int key = VIEW_LINENO; key <= VIEW_TRACEBACK; key++) {
+    for (int key = VIEW_LINENO; key < VIEW_KEYS; key++) {
         struct view view = make_view((enum view_key)key);
         expect_golden(names[key], render(text_render, &view));
     }
+}
+
+static void keys_are_printed_in_their_order(void **state) {
+    (void)state;
+    struct view view = make_view(VIEW_FUNCTION);
+    view.keys[1] = VIEW_MODULE;
+    view.keys[2] = VIEW_THREAD;
+    expect_golden("top-function-module-thread.txt", render(text_render, &view));
+    view.keys[0] = VIEW_DOMAIN;
+    view.keys[1] = VIEW_TRACEBACK;
+    view.keys[2] = VIEW_SIZE;
+    expect_golden("top-combined.json", render(json_view_render, &view));
+}
+
+/* The rows of one stack with a limit, alone. */
+static void append_stack(char **all, int64_t limit, bool python, bool most_recent_first) {
+    struct view view = make_view(VIEW_TRACEBACK);
+    view.row_count = 1;
+    view.limit = limit;
+    view.python = python;
+    view.most_recent_first = most_recent_first;
+    char *text = render(text_render, &view), *longer;
+    *strstr(text, "2 other") = '\0';
+    assert_true(asprintf(&longer, "%s# limit %d%s%s\n%s", *all, (int)limit, python ? ", tracemalloc's" : "",
+                         most_recent_first ? ", most recent first" : "", strchr(text, '\n') + 1) > 0);
+    free(text);
+    free(*all);
+    *all = longer;
+}
+
+static void stacks_are_cut_as_traceback_format(void **state) {
+    char *all = strdup("");
+    (void)state;
+    append_stack(&all, 2, false, false);
+    append_stack(&all, 2, true, true);
+    append_stack(&all, 9, false, true);
+    append_stack(&all, 0, false, false);
+    append_stack(&all, 0, true, false);
+    append_stack(&all, -1, false, false); /* the oldest */
+    append_stack(&all, -1, true, false);  /* all but the newest */
+    append_stack(&all, -9, true, false);  /* none */
+    expect_golden("top-traceback-limits.txt", all);
 }
 
 static void bare_rows_are_one_a_line(void **state) {
@@ -161,7 +213,7 @@ static void bare_rows_are_one_a_line(void **state) {
     struct view view = make_view(VIEW_LINENO);
     view.bare = true;
     expect_golden("top-bare.txt", render(text_render, &view));
-    view.key = VIEW_TRACEBACK;
+    view.keys[0] = VIEW_TRACEBACK;
     expect_golden("top-bare-traceback.txt", render(text_render, &view));
 }
 
@@ -169,6 +221,10 @@ static void differences_have_signs(void **state) {
     (void)state;
     struct view view = make_view(VIEW_LINENO);
     view.difference = true;
+    view.suppressions = true;
+    view.suppressed_size = 2048;
+    view.suppressed_count = 3;
+    view.suppressed_size_diff = -512;
     expect_golden("diff.txt", render(text_render, &view));
     expect_golden("diff.json", render(json_view_render, &view));
 }
@@ -201,6 +257,35 @@ static void json_is_json(void **state) {
     expect_golden("top.json", text);
 }
 
+static char *annotated(struct annotation annotation) {
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    annotate_render(out, &annotation);
+    fclose(out);
+    return text;
+}
+
+static void sources_are_annotated(void **state) {
+    static const struct annotated_line lines[] = {
+        {.line = 5, .live = 8388608, .peak = 9437184, .allocations = 300000, .frees = 199999},
+        {.line = 11, .live = 0, .peak = 1, .allocations = 2, .frees = 2},
+        {.line = 40, .live = -7, .allocations = 1, .frees = 3}, /* the file was longer then */
+    };
+    (void)state;
+    expect_golden("annotate.txt", annotated((struct annotation){.file = SOURCE, .lines = lines, .count = 3}));
+    expect_golden("annotate-part.txt", annotated((struct annotation){.file = SOURCE,
+                                                                     .lines = lines,
+                                                                     .count = 2,
+                                                                     .first = 5,
+                                                                     .last = 11,
+                                                                     .suppressions = true,
+                                                                     .suppressed_size = 512,
+                                                                     .suppressed_count = 2}));
+    expect_golden("annotate-missing.txt",
+                  annotated((struct annotation){.file = "/no/such\x1b.c", .lines = lines, .count = 3}));
+}
+
 static void tables_are_aligned(void **state) {
     static const struct table_column columns[] = {
         {"PID", true}, {"PROGRAM", false}, {"LIVE", true}, {"STARTED", false}};
@@ -218,10 +303,13 @@ static void tables_are_aligned(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_key_prints_its_place),
+        cmocka_unit_test(keys_are_printed_in_their_order),
+        cmocka_unit_test(stacks_are_cut_as_traceback_format),
         cmocka_unit_test(bare_rows_are_one_a_line),
         cmocka_unit_test(differences_have_signs),
         cmocka_unit_test(headings_name_the_metric),
         cmocka_unit_test(json_is_json),
+        cmocka_unit_test(sources_are_annotated),
         cmocka_unit_test(tables_are_aligned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,208 @@
+/* annotate.c - heaptally annotate SOURCE FILE[:FUNCTION]: a source file with what its lines hold.
+ * Owns:    its options and the lines.
+ * Holds:   a block counts on the line that `top` names for it, so that columns add up to top's totals.
+ * Threads: one.  Signals: no.  Heap: yes. */
+#define _GNU_SOURCE
+#include "commands.h"
+#include "loading.h"
+#include "../render/annotate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct wanted {
+    char *file;           /* a path, or its end; owned */
+    const char *function; /* null: all of them */
+};
+
+struct lines {
+    struct annotated_line *items; /* owned */
+    size_t count;
+    const char *file;         /* the path that was found; null: none */
+    struct amount suppressed; /* of what lives */
+};
+
+/* ---- what is wanted ---- */
+
+/* FUNCTION may be qualified and hold colons; FILE's own have a slash or a dot behind them, or nothing. */
+static bool parse_wanted(const char *text, struct wanted *wanted) {
+    const char *base = strrchr(text, '/');
+    const char *colon = strchr(base != NULL ? base : text, ':');
+    wanted->function = colon != NULL && colon[1] != '\0' ? colon + 1 : NULL;
+    wanted->file = strndup(text, colon != NULL ? (size_t)(colon - text) : strlen(text));
+    return wanted->file != NULL;
+}
+
+static bool is_file(const struct wanted *wanted, const char *path) {
+    size_t length = strlen(path), end = strlen(wanted->file);
+    if (end > length || strcmp(path + length - end, wanted->file) != 0)
+        return false;
+    return end == length || path[length - end - 1] == '/';
+}
+
+static bool is_function(const struct wanted *wanted, const char *function) {
+    char name[1024];
+    if (wanted->function == NULL)
+        return true;
+    if (function == NULL)
+        return false;
+    blame_qualified_name(function, name, sizeof name);
+    return strcmp(function, wanted->function) == 0 || strcmp(name, wanted->function) == 0;
+}
+
+/* ---- lines ---- */
+
+static struct annotated_line *find_line(struct lines *self, uint32_t line) {
+    for (size_t i = 0; i < self->count; i++)
+        if (self->items[i].line == line)
+            return &self->items[i];
+    struct annotated_line *more = realloc(self->items, (self->count + 1) * sizeof *more);
+    if (more == NULL)
+        return NULL;
+    self->items = more;
+    more[self->count] = (struct annotated_line){.line = line};
+    return &more[self->count++];
+}
+
+static void add_amount(struct annotated_line *line, enum metric metric, const struct statistic *row) {
+    switch (metric) {
+    case METRIC_LIVE:
+        line->live += row->size;
+        line->frees -= row->count;
+        break;
+    case METRIC_PEAK: line->peak += row->size; break;
+    case METRIC_TOTAL:
+        line->allocations += row->count;
+        line->frees += row->count;
+        break;
+    }
+}
+
+static bool ambiguous(const struct lines *lines, const char *other, struct error *error) {
+    return error_set(error, "annotate: both %s and %s are such files; write more of the path", lines->file,
+                     other);
+}
+
+/* Rows are of the keys lineno and function, so their first frame has the line and the second the function. */
+static bool add_row(struct lines *lines, const struct wanted *wanted, const struct frames *frames,
+                    enum metric metric, const struct statistic *row, struct error *error) {
+    const struct frame *place = frames_get(frames, row->frames[0]);
+    const struct frame *function = frames_get(frames, row->frames[1]);
+    if (place->file == NULL || !is_file(wanted, place->file) || !is_function(wanted, function->function))
+        return true;
+    if (lines->file != NULL && strcmp(lines->file, place->file) != 0)
+        return ambiguous(lines, place->file, error);
+    lines->file = place->file;
+    struct annotated_line *line = find_line(lines, place->line);
+    if (line == NULL)
+        return error_out_of_memory(error);
+    add_amount(line, metric, row);
+    return true;
+}
+
+static bool add_metric(struct lines *lines, const struct wanted *wanted, const struct loading *loading,
+                       const struct loaded *loaded, enum metric metric, struct error *error) {
+    struct query query = loading->query;
+    struct statistics statistics;
+    query.metric = metric;
+    query.keys[0] = KEY_LINENO;
+    query.keys[1] = KEY_FUNCTION;
+    query.keys[2] = KEY_END;
+    if (!statistics_of(loaded->traces, &query, &statistics, error))
+        return false;
+    if (metric == METRIC_LIVE)
+        lines->suppressed = statistics.suppressed;
+    bool good = true;
+    for (size_t i = 0; good && i < statistics.count; i++)
+        good = add_row(lines, wanted, loading->frames, metric, &statistics.rows[i], error);
+    statistics_free(&statistics);
+    return good;
+}
+
+static int by_line(const void *a, const void *b) {
+    const struct annotated_line *x = a, *y = b;
+    return x->line < y->line ? -1 : x->line > y->line;
+}
+
+/* ---- printing ---- */
+
+static bool nothing(const struct wanted *wanted, const char *source, struct error *error) {
+    return error_set(error,
+                     "annotate: %s: no row names %s%s%s (heaptally top -n 0 -k filename lists files, -k "
+                     "function functions)",
+                     source, wanted->file, wanted->function != NULL ? ":" : "",
+                     wanted->function != NULL ? wanted->function : "");
+}
+
+static void print(struct lines *lines, const struct wanted *wanted, bool suppressions) {
+    qsort(lines->items, lines->count, sizeof *lines->items, by_line);
+    struct annotation annotation = {.file = lines->file,
+                                    .lines = lines->items,
+                                    .count = lines->count,
+                                    .suppressions = suppressions,
+                                    .suppressed_size = lines->suppressed.size,
+                                    .suppressed_count = lines->suppressed.count};
+    if (wanted->function != NULL) {
+        annotation.first = lines->items[0].line;
+        annotation.last = lines->items[lines->count - 1].line;
+    }
+    annotate_render(stdout, &annotation);
+}
+
+static bool annotate_loaded(const struct loading *loading, const struct loaded *loaded, const char *source,
+                            const struct wanted *wanted, struct error *error) {
+    struct lines lines = {0};
+    bool done = true;
+    for (int metric = METRIC_LIVE; done && metric <= METRIC_TOTAL; metric++)
+        done = add_metric(&lines, wanted, loading, loaded, (enum metric)metric, error);
+    if (done && lines.file == NULL)
+        done = nothing(wanted, source, error);
+    if (done)
+        print(&lines, wanted, loading->options->suppressions.count != 0);
+    free(lines.items);
+    return done;
+}
+
+static bool annotate(const char *source, const char *place, const struct analysis_options *options,
+                     struct error *error) {
+    struct loading loading;
+    struct loaded loaded;
+    struct wanted wanted;
+    if (!parse_wanted(place, &wanted))
+        return error_out_of_memory(error);
+    bool done = loading_begin(&loading, options, error) && loading_open(&loading, &loaded, source, error);
+    if (done) {
+        done = annotate_loaded(&loading, &loaded, source, &wanted, error);
+        loading_close(&loaded);
+    }
+    loading_end(&loading);
+    free(wanted.file);
+    return done;
+}
+
+static int run(int argc, char **argv, struct error *error) {
+    struct analysis_options options = ANALYSIS_DEFAULTS;
+    options.command = "annotate";
+    const struct option rows[] = {BLAME_OPTIONS(options)};
+    const struct option_table table = {
+        .command = "annotate",
+        .synopsis = "[OPTION...] SOURCE FILE[:FUNCTION]",
+        .about =
+            "Prints a source file, or the part of it in which a function allocates, with the live bytes, the "
+            "bytes at the\n"
+            "peak, the allocations and the frees of each line. SOURCE is a snapshot file, a live image or a "
+            "pid; FILE a\n"
+            "path, or the end of one, as top names it.",
+        .options = rows,
+        .count = sizeof rows / sizeof *rows,
+        .notes = analysis_notes,
+    };
+    const struct operands_wanted wanted = {2, "needs a SOURCE and a FILE or FILE:FUNCTION"};
+    int status;
+    if (options_ready(&table, wanted, argc, argv, &status, error))
+        status = annotate(argv[1], argv[2], &options, error) ? 0 : EXIT_FAILED;
+    analysis_options_free(&options);
+    return status;
+}
+
+const struct command command_annotate = {"annotate", "a source file with what its lines hold", run};

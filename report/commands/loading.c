@@ -1,0 +1,96 @@
+/* loading.c - see loading.h.
+ * Owns:    what it hands out, until it is closed.
+ * Threads: one.  Signals: no.  Heap: yes. */
+#include "loading.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct query make_query(const struct analysis_options *options) {
+    bool python = options->compat == COMPAT_TRACEMALLOC;
+    struct query query = {.keys = {KEY_LINENO},
+                          .metric = (enum metric)options->metric,
+                          .cumulative = options->cumulative,
+                          .every_frame = python,
+                          .blame.raw = options->raw || python};
+    for (size_t i = 0; i < options->keys.count; i++)
+        query.keys[i] = (enum key)(options->keys.at[i] + 1);
+    return query;
+}
+
+static bool by_thread(const struct query *query) {
+    const enum key *key = query->keys;
+    while (*key != KEY_END && *key != KEY_THREAD)
+        key++;
+    return *key == KEY_THREAD || filters_have(&query->filters, FILTER_THREAD);
+}
+
+bool loading_open(const struct loading *self, struct loaded *loaded, const char *name, struct error *error) {
+    enum model_rows rows = by_thread(&self->query) ? MODEL_BY_THREAD : MODEL_BY_STACK;
+    memset(loaded, 0, sizeof *loaded);
+    if (!source_open(&loaded->source, name, error))
+        return false;
+    if (loaded->source.note[0] != '\0')
+        fprintf(stderr, "heaptally: %s\n", loaded->source.note);
+    loaded->model = model_new_rows(loaded->source.tables, rows, error);
+    if (loaded->model != NULL)
+        loaded->traces = traces_new(loaded->model, self->symbols, self->frames, error);
+    if (loaded->traces != NULL)
+        return true;
+    loading_close(loaded);
+    return false;
+}
+
+void loading_close(struct loaded *self) {
+    traces_free(self->traces);
+    model_free(self->model);
+    source_close(&self->source);
+}
+
+/* Where the newest frame is named whatever it is, no file has a say. */
+static bool read_blame(struct loading *self, const struct analysis_options *options, struct error *error) {
+    if (self->query.blame.raw)
+        return true;
+    if (!blame_files_read(&self->blame, error))
+        return false;
+    for (size_t i = 0; i < options->skip.count; i++)
+        if (!blame_files_skip(&self->blame, options->skip.items[i]))
+            return error_out_of_memory(error);
+    self->query.blame = blame_files_blame(&self->blame);
+    return true;
+}
+
+static bool read_suppressions(struct query *query, const struct option_list *files, struct error *error) {
+    query->suppressions = suppressions_new();
+    if (query->suppressions == NULL)
+        return error_out_of_memory(error);
+    for (size_t i = 0; i < files->count; i++)
+        if (!suppressions_read(query->suppressions, files->items[i], error))
+            return false;
+    return true;
+}
+
+bool loading_begin(struct loading *self, const struct analysis_options *options, struct error *error) {
+    bool python = options->compat == COMPAT_TRACEMALLOC;
+    *self = (struct loading){.options = options, .query = make_query(options)};
+    if (!filter_options_make(&options->filters, options->command, python, &self->query.filters, error))
+        return false;
+    if (!read_blame(self, options, error))
+        return false;
+    if (!read_suppressions(&self->query, &options->suppressions, error))
+        return false;
+    self->symbols = symbols_new(NULL);
+    self->frames = frames_new();
+    if (self->symbols != NULL && self->frames != NULL)
+        return true;
+    return error_out_of_memory(error);
+}
+
+void loading_end(struct loading *self) {
+    frames_free(self->frames);
+    if (self->symbols != NULL)
+        symbols_free(self->symbols);
+    filters_free(&self->query.filters);
+    suppressions_free(self->query.suppressions);
+    blame_files_free(&self->blame);
+}

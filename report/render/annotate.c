@@ -1,0 +1,146 @@
+/* annotate.c - see annotate.h.
+ * Owns:    a cache of the file while it renders.
+ * Threads: one.  Signals: no.  Heap: yes. */
+#include "annotate.h"
+#include "harmless.h"
+#include "source_line.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define TAB     8
+#define COLUMNS 5
+
+static const char *const headings[COLUMNS] = {"LINE", "LIVE", "PEAK", "ALLOCATIONS", "FREES"};
+
+/* The cells of a line, and how wide the columns are. */
+struct cells {
+    char text[COLUMNS][24];
+};
+
+static void widen(int *widths, const struct cells *cells) {
+    for (int i = 0; i < COLUMNS; i++) {
+        int width = (int)strlen(cells->text[i]);
+        widths[i] = width > widths[i] ? width : widths[i];
+    }
+}
+
+/* The first `count` columns. */
+static void put_cells(FILE *out, const int *widths, const struct cells *cells, int count) {
+    for (int i = 0; i < count; i++)
+        fprintf(out, "%s%*s", i != 0 ? "  " : "", widths[i], cells->text[i]);
+}
+
+static struct cells cells_of(const struct annotated_line *line) {
+    struct cells cells;
+    snprintf(cells.text[0], sizeof cells.text[0], "%" PRIu32, line->line);
+    snprintf(cells.text[1], sizeof cells.text[1], "%" PRId64, line->live);
+    snprintf(cells.text[2], sizeof cells.text[2], "%" PRId64, line->peak);
+    snprintf(cells.text[3], sizeof cells.text[3], "%" PRId64, line->allocations);
+    snprintf(cells.text[4], sizeof cells.text[4], "%" PRId64, line->frees);
+    return cells;
+}
+
+static struct cells blank(uint32_t line) {
+    struct cells cells = {{""}};
+    snprintf(cells.text[0], sizeof cells.text[0], "%" PRIu32, line);
+    return cells;
+}
+
+static struct cells heading(void) {
+    struct cells cells;
+    for (int i = 0; i < COLUMNS; i++)
+        snprintf(cells.text[i], sizeof cells.text[i], "%s", headings[i]);
+    return cells;
+}
+
+static struct cells total(const struct annotation *annotation) {
+    struct annotated_line sum = {0};
+    for (size_t i = 0; i < annotation->count; i++) {
+        sum.live += annotation->lines[i].live;
+        sum.peak += annotation->lines[i].peak;
+        sum.allocations += annotation->lines[i].allocations;
+        sum.frees += annotation->lines[i].frees;
+    }
+    struct cells cells = cells_of(&sum);
+    snprintf(cells.text[0], sizeof cells.text[0], "TOTAL");
+    return cells;
+}
+
+/* A tab is as wide as an editor shows it; what a terminal could take for orders is written as \xNN. */
+static void put_text(FILE *out, const char *text, size_t length) {
+    size_t column = 0;
+    for (size_t at = 0; at < length;) {
+        size_t run = 0;
+        while (at + run < length && text[at + run] != '\t')
+            run++;
+        harmless_write(out, text + at, run);
+        column += run;
+        at += run;
+        if (at < length) {
+            size_t spaces = TAB - column % TAB;
+            fprintf(out, "%*s", (int)spaces, "");
+            column += spaces;
+            at++;
+        }
+    }
+}
+
+static void put_line(FILE *out, const int *widths, const struct cells *cells, struct source_lines *sources,
+                     const char *file, uint32_t line) {
+    size_t length = 0;
+    const char *text = source_lines_whole(sources, file, line, &length);
+    put_cells(out, widths, cells, length != 0 || cells->text[1][0] != '\0' ? COLUMNS : 1);
+    if (length != 0) {
+        fputs("  ", out);
+        put_text(out, text, length);
+    }
+    fputc('\n', out);
+}
+
+/* Lines without numbers up to `end`, which is not printed. */
+static void put_blanks(FILE *out, const int *widths, struct source_lines *sources, const char *file,
+                       uint32_t from, uint32_t end) {
+    for (uint32_t line = from; line < end; line++) {
+        struct cells cells = blank(line);
+        put_line(out, widths, &cells, sources, file, line);
+    }
+}
+
+static void put_lines(FILE *out, const int *widths, struct source_lines *sources,
+                      const struct annotation *annotation) {
+    uint32_t count = source_lines_count(sources, annotation->file);
+    uint32_t end = annotation->last != 0 && annotation->last < count ? annotation->last + 1 : count + 1;
+    uint32_t next = annotation->first != 0 ? annotation->first : 1;
+    for (size_t i = 0; i < annotation->count; i++) {
+        const struct annotated_line *line = &annotation->lines[i];
+        struct cells cells = cells_of(line);
+        put_blanks(out, widths, sources, annotation->file, next, line->line < end ? line->line : end);
+        put_line(out, widths, &cells, sources, annotation->file, line->line);
+        next = line->line + 1;
+    }
+    put_blanks(out, widths, sources, annotation->file, next, end);
+}
+
+void annotate_render(FILE *out, const struct annotation *annotation) {
+    struct source_lines *sources = source_lines_new();
+    struct cells first = heading(), last = total(annotation);
+    int widths[COLUMNS] = {0};
+    widen(widths, &first);
+    widen(widths, &last);
+    for (size_t i = 0; i < annotation->count; i++) {
+        struct cells cells = cells_of(&annotation->lines[i]);
+        widen(widths, &cells);
+    }
+    harmless_put(out, annotation->file);
+    fputc('\n', out);
+    put_cells(out, widths, &first, COLUMNS);
+    fputs("  SOURCE\n", out);
+    put_lines(out, widths, sources, annotation);
+    put_cells(out, widths, &last, COLUMNS);
+    fputc('\n', out);
+    if (annotation->suppressions)
+        fprintf(out, "Suppressed, in all files: %.1f KiB in %" PRId64 " blocks\n",
+                (double)annotation->suppressed_size / 1024, annotation->suppressed_count);
+    source_lines_free(sources);
+}

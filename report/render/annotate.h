@@ -1,0 +1,36 @@
+/* annotate.h - a source file with what each of its lines holds, as memory_profiler prints one.
+ *
+ *     /src/tree.c
+ *       LINE     LIVE     PEAK  ALLOCATIONS  FREES  SOURCE
+ *         40                                        static struct node *grow(void) {
+ *         41  8388608  9437184       300000 200000      struct node *node = malloc(sizeof *node);
+ *      TOTAL  8388608  9437184       300000 200000
+ *
+ * Sizes are bytes, so that they add up. Lines that allocate nothing have blanks instead of numbers. Of a file
+ * that cannot be read here, only lines with numbers are printed. */
+#ifndef HEAPTALLY_REPORT_ANNOTATE_H
+#define HEAPTALLY_REPORT_ANNOTATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct annotated_line {
+    uint32_t line;
+    int64_t live, peak; /* bytes */
+    int64_t allocations, frees;
+};
+
+struct annotation {
+    const char *file;
+    const struct annotated_line *lines; /* each once, in their order */
+    size_t count;
+    uint32_t first, last; /* which part of the file; last 0: to its end */
+    bool suppressions;    /* were asked for; what they left out is of all files, and live */
+    int64_t suppressed_size, suppressed_count;
+};
+
+void annotate_render(FILE *out, const struct annotation *annotation);
+
+#endif
