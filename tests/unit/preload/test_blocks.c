@@ -160,17 +160,18 @@ static bool touch(struct slab *slab, uint64_t *seed, uint64_t overhead) {
     return blocks_put(at, *known, &old) == BLOCKS_PUT;
 }
 
-static uint64_t each_count, each_bytes, each_cells;
+static uint64_t each_addresses, each_count, each_bytes, each_cells;
 
-static void add_each(struct block block) {
+static void add_each(uintptr_t address, struct block block) {
     each_count++;
     each_bytes += block.size_bytes;
     each_cells += block.cell;
+    each_addresses += address;
 }
 
 static bool same_as_each(const struct slab *slabs) {
-    uint64_t count = 0, bytes = 0, cells = 0;
-    each_count = each_bytes = each_cells = 0;
+    uint64_t count = 0, bytes = 0, cells = 0, addresses = 0;
+    each_count = each_bytes = each_cells = each_addresses = 0;
     blocks_each(add_each);
     for (int s = 0; s < SLABS; s++)
         for (uint32_t i = 0; i < slabs[s].count; i++)
@@ -178,8 +179,9 @@ static bool same_as_each(const struct slab *slabs) {
                 count++;
                 bytes += slabs[s].blocks[i].size_bytes;
                 cells += slabs[s].blocks[i].cell;
+                addresses += slabs[s].start + i * slabs[s].stride;
             }
-    return count == each_count && bytes == each_bytes && cells == each_cells && count > 1000;
+    return addresses == each_addresses && count == each_count && bytes == each_bytes && cells == each_cells && count > 1000;
 }
 
 static bool drain(struct slab *slab) {
