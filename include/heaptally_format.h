@@ -238,7 +238,9 @@ struct ht_totals {
     uint64_t quantum_bytes;     /* (atomic) what a slot may hold back; 0: one thread, exact */
     uint64_t quantum_max_bytes; /* (atomic) the largest quantum so far */
     uint64_t slots_in_use;      /* (atomic) */
-    uint64_t reserved2[3];
+    uint64_t sweep_below;       /* (atomic) live bytes below which the tracer looks for memory to give back */
+    uint64_t quiet_bytes;       /* (atomic) peak_bytes - sweep_below: between the two a free has nothing to do */
+    uint64_t reserved2[1];
 };
 _Static_assert(sizeof(struct ht_totals) == 128, "ht_totals is part of the file format");
 

@@ -47,6 +47,14 @@ void blocks_each(void (*visit)(uintptr_t address, struct block block));
 /* Sizes of 4 GiB - 1 and more that had to be cut, since the side list was full. */
 uint64_t blocks_clipped(void);
 
+/* Gives back pages of the table that have become empty, in at most `leaves` leaves from where the last call
+ * ended. True: that was the end of the table, and the next call begins anew. One thread at a time; others'
+ * calls do nothing. */
+bool blocks_sweep(uint32_t leaves);
+
+/* In a forked child: the parent may have been sweeping. */
+void blocks_after_fork(void);
+
 /* Where few blocks are entered: as blocks_put and blocks_remove, and keeps count of them by page, so that
  * blocks_none_near can tell soon that an address has none. */
 enum blocks_put blocks_put_counted(uintptr_t address, struct block block, struct block *old);
@@ -63,9 +71,11 @@ struct block blocks_remove_counted(uintptr_t address);
 struct blocks_leaf {
     uint64_t medium[1u << (BLOCKS_LEAF_BITS - 9)];
     uint64_t large[1u << (BLOCKS_LEAF_BITS - 13)];
-    uint16_t counts[1u << (BLOCKS_LEAF_BITS - 12)]; /* (atomic) blocks_put_counted, by page */
+    uint16_t counts[2048]; /* (atomic) blocks_put_counted, by page: 1024; what follows begins a page */
     uint32_t small[];                               /* 1 << (BLOCKS_LEAF_BITS - blocks_small_shift) */
 };
+
+_Static_assert(offsetof(struct blocks_leaf, small) % 4096 == 0, "blocks_sweep takes pages of one plane");
 
 struct blocks_table {
     struct blocks_leaf *leaves[1u << BLOCKS_TABLE_BITS]; /* (atomic) */

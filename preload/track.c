@@ -95,6 +95,7 @@ static bool adopt(void) {
     }
     threads_after_fork(here.self);
     counters_reset();
+    blocks_after_fork();
     blocks_each(inherit_block);
     counters_settle();
     snapshot_after_fork();
@@ -142,7 +143,7 @@ static void count_block(struct thread *thread, uintptr_t address, struct block b
     if (unlikely(options.sample_bytes != 0))
         counters_sampled(thread, block.cell, sample_weight(block.size_bytes, address), freed);
     else if (freed)
-        counters_freed(thread, block.cell, block.size_bytes);
+        (void)counters_freed(thread, block.cell, block.size_bytes); /* a sweep can wait */
     else
         counters_allocated(thread, block.cell, block.size_bytes);
 }
@@ -220,13 +221,17 @@ static __attribute__((noinline)) bool enter_slowly(uintptr_t frame, struct threa
     return true;
 }
 
-/* Enters the tracer: true where nothing is out of the ordinary, which is nearly always. */
+/* Enters the tracer where the page says OWN_IMAGE: true where nothing else is out of the ordinary. */
 static inline bool enter(struct thread **thread) {
     *thread = here.self;
-    if (unlikely(*thread == NULL) || unlikely(here.inside != 0) || unlikely(page_word() != OWN_IMAGE))
+    if (unlikely(*thread == NULL) || unlikely(here.inside != 0))
         return false;
     open_guard((uintptr_t)__builtin_frame_address(0));
     return true;
+}
+
+static inline bool enter_exactly(struct thread **thread) {
+    return likely(page_word() == OWN_IMAGE) && enter(thread);
 }
 
 static void defer(struct thread *thread, uintptr_t address, struct block block, bool freed) {
@@ -345,11 +350,8 @@ allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes, const s
         counters_allocated(thread, block.cell, size_bytes);
 }
 
-/* Sampling: whether no point falls into a block that this thread allocates. The short way of a sampled
- * process. */
+/* Sampling: whether no point falls into a block that this thread allocates. */
 static inline bool passed_by(uint64_t size_bytes) {
-    if (page_word() != OWN_SAMPLED)
-        return false;
     here.until -= (int64_t)(size_bytes | (size_bytes == 0));
     return likely(here.until > 0);
 }
@@ -404,15 +406,24 @@ static __attribute__((noinline)) void allocated_slowly(void *block, size_t size_
         leave(thread);
 }
 
-void track_allocated(void *block, size_t size_bytes, const struct caller *caller) {
+static __attribute__((noinline)) void allocated_exactly(void *block, size_t size_bytes,
+                                                        const struct caller *caller) {
     struct thread *thread;
     if (unlikely(!enter(&thread))) {
-        if (!passed_by(size_bytes))
-            allocated_slowly(block, size_bytes, caller);
+        allocated_slowly(block, size_bytes, caller);
         return;
     }
     allocated(thread, (uintptr_t)block, size_bytes, caller);
     leave(thread);
+}
+
+/* The parting of the ways, without a frame of its own. */
+void track_allocated(void *block, size_t size_bytes, const struct caller *caller) {
+    uint32_t word = page_word();
+    if (likely(word == OWN_IMAGE))
+        allocated_exactly(block, size_bytes, caller);
+    else if (word != OWN_SAMPLED || !passed_by(size_bytes))
+        allocated_slowly(block, size_bytes, caller);
 }
 
 void track_allocated_once(void *block, size_t size_bytes, const struct caller *caller) {
@@ -422,10 +433,9 @@ void track_allocated_once(void *block, size_t size_bytes, const struct caller *c
 
 /* ---- free ---- */
 
-/* Sampling: whether the block is surely none of ours. */
-static inline bool surely_unknown(const void *block) {
-    return page_word() == OWN_SAMPLED && blocks_none_near((uintptr_t)block);
-}
+/* One takes some 30 us, and a MiB, which comes between two sweeps of a large heap, a quarter of one. */
+#define SWEEP_LEAVES 2u
+
 
 static struct block take_out(const void *block) {
     return options.sample_bytes != 0 ? blocks_remove_counted((uintptr_t)block)
@@ -451,8 +461,6 @@ static inline void count_free(struct thread *thread, bool nested, const void *bl
 static __attribute__((noinline)) void freed_slowly(const void *block, const struct block *known) {
     struct thread *thread;
     bool nested;
-    if (known != NULL ? known->cell == 0 && page_word() == OWN_SAMPLED : surely_unknown(block))
-        return;
     if (!enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return;
     struct block old = known != NULL ? *known : take_out(block);
@@ -466,7 +474,11 @@ static __attribute__((noinline)) void freed_slowly(const void *block, const stru
         leave(thread);
 }
 
-void track_freed(void *block) {
+static __attribute__((noinline)) void sweep(void) {
+    counters_swept(blocks_sweep(SWEEP_LEAVES));
+}
+
+static __attribute__((noinline)) void freed_exactly(const void *block) {
     struct thread *thread;
     if (unlikely(!enter(&thread))) {
         freed_slowly(block, NULL);
@@ -474,18 +486,28 @@ void track_freed(void *block) {
     }
     struct block old = blocks_remove((uintptr_t)block);
     thread->last_block = 0;
-    if (likely(old.cell != 0))
-        counters_freed(thread, old.cell, old.size_bytes);
-    else
+    if (unlikely(old.cell == 0))
         count_unmatched(thread);
+    else if (unlikely(counters_freed(thread, old.cell, old.size_bytes)))
+        sweep();
     leave(thread);
+}
+
+void track_freed(void *block) {
+    uint32_t word = page_word();
+    if (likely(word == OWN_IMAGE))
+        freed_exactly(block);
+    else if (word != OWN_SAMPLED || !blocks_none_near((uintptr_t)block))
+        freed_slowly(block, NULL);
 }
 
 struct block track_forget(void *block) {
     struct thread *thread;
     bool nested = false;
-    if (unlikely(!enter(&thread)) &&
-        (surely_unknown(block) || !enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested)))
+    if (page_word() == OWN_SAMPLED && blocks_none_near((uintptr_t)block))
+        return (struct block){0, 0};
+    if (unlikely(!enter_exactly(&thread)) &&
+        !enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return (struct block){0, 0};
     struct block old = take_out(block);
     if (thread != NULL)
@@ -497,8 +519,9 @@ struct block track_forget(void *block) {
 
 void track_forgotten(struct block old, const void *block) {
     struct thread *thread;
-    if (unlikely(!enter(&thread))) {
-        freed_slowly(block, &old);
+    if (unlikely(!enter_exactly(&thread))) {
+        if (old.cell != 0 || page_word() != OWN_SAMPLED)
+            freed_slowly(block, &old);
         return;
     }
     count_free(thread, false, block, old);
@@ -510,10 +533,9 @@ void track_forgotten(struct block old, const void *block) {
 void track_reallocated(struct block old, const void *before, void *block, size_t size_bytes,
                        const struct caller *caller) {
     struct thread *thread;
-    if (unlikely(!enter(&thread))) {
-        freed_slowly(before, &old);
-        if (!passed_by(size_bytes))
-            allocated_slowly(block, size_bytes, caller);
+    if (unlikely(!enter_exactly(&thread))) {
+        track_forgotten(old, before);
+        track_allocated(block, size_bytes, caller);
         return;
     }
     count_free(thread, false, before, old);

@@ -26,8 +26,21 @@ void counters_thread_joined(void) {
     set_quantum(__atomic_load_n(&image_header->totals.peak_bytes, __ATOMIC_RELAXED));
 }
 
+/* ---- what a free finds out ---- */
+
+#define SWEEP_FROM  ((uint64_t)4 << 20)  /* a table for so few bytes is not worth it */
+#define SWEEP_STEP  ((uint64_t)1 << 20)  /* bytes freed from one step of a sweep to the next, at most */
+#define SWEEP_LEAST ((uint64_t)64 << 10) /* at least; and when so little is live, go on to the end */
+
+/* Both bounds, of which a free on another thread may see one: at worst it looks here in vain. */
+static void set_sweep(uint64_t below, uint64_t peak) {
+    struct ht_totals *totals = &image_header->totals;
+    __atomic_store_n(&totals->sweep_below, below, __ATOMIC_RELAXED);
+    __atomic_store_n(&totals->quiet_bytes, peak - below, __ATOMIC_RELAXED);
+}
+
 /* A free is about to end a maximum of `live` bytes, unless another thread saw a larger one. */
-void counters_advance_peak(uint64_t live) {
+static void advance_peak(uint64_t live) {
     struct ht_totals *totals = &image_header->totals;
     uint64_t max = __atomic_load_n(&totals->peak_bytes, __ATOMIC_RELAXED);
     do {
@@ -38,6 +51,25 @@ void counters_advance_peak(uint64_t live) {
     /* release: partner of the acquire load in counters_note_peak; cells change only after it */
     __atomic_fetch_add(&totals->peak_sequence, 1, __ATOMIC_RELEASE);
     set_quantum(live);
+    set_sweep(live >= SWEEP_FROM ? live / 2 : 0, live);
+}
+
+void counters_swept(bool complete) {
+    struct ht_totals *totals = &image_header->totals;
+    uint64_t live = __atomic_load_n(&totals->live_bytes, __ATOMIC_RELAXED);
+    uint64_t below = __atomic_load_n(&totals->sweep_below, __ATOMIC_RELAXED), step = live / 32;
+    step = step < SWEEP_LEAST ? SWEEP_LEAST : step > SWEEP_STEP ? SWEEP_STEP : step;
+    if (live < below)
+        below = live > step ? live - step : complete ? 0 : live;
+    set_sweep(below, __atomic_load_n(&totals->peak_bytes, __ATOMIC_RELAXED));
+}
+
+/* A block of 0 bytes ends no maximum. */
+bool counters_beyond(uint64_t live, uint64_t bytes) {
+    const struct ht_totals *totals = &image_header->totals;
+    if (live > __atomic_load_n(&totals->peak_bytes, __ATOMIC_RELAXED) && bytes != 0)
+        advance_peak(live);
+    return live < __atomic_load_n(&totals->sweep_below, __ATOMIC_RELAXED);
 }
 
 /* ---- several threads ---- */
@@ -65,17 +97,20 @@ void counters_grow_shared(struct thread *self, uint64_t bytes) {
         flush(slot);
 }
 
-void counters_shrink_shared(struct thread *self, uint64_t bytes) {
+bool counters_shrink_shared(struct thread *self, uint64_t bytes) {
     struct ht_slot *slot = &image_slots[self->slot];
-    if (hold(slot, -(int64_t)bytes) < -quantum())
-        counters_advance_peak(flush(slot));
+    if (hold(slot, -(int64_t)bytes) >= -quantum())
+        return false;
+    uint64_t before = flush(slot);
+    return counters_is_beyond(before) && counters_beyond(before, bytes);
 }
 
 /* The block was allocated by a thread with another slot: live = allocated - freed holds for the sum. */
-void counters_freed_elsewhere(struct thread *self, uint32_t id, uint64_t size_bytes) {
+bool counters_freed_elsewhere(struct thread *self, uint32_t id, uint64_t size_bytes) {
     uint32_t own = cells_find(self, image_cells[id].stack);
-    counters_shrink(self, size_bytes);
+    bool sweep = counters_shrink(self, size_bytes);
     counters_free_in(&image_cells[own], size_bytes);
+    return sweep;
 }
 
 /* ---- sampling ---- */

@@ -24,8 +24,12 @@
 /* Counts an allocation in `cell`, one of the thread's own. */
 static inline void counters_allocated(struct thread *self, uint32_t cell, uint64_t size_bytes);
 
-/* Counts a free of a block whose allocation is counted in `cell`, whoever's that is. */
-static inline void counters_freed(struct thread *self, uint32_t cell, uint64_t size_bytes);
+/* Counts a free of a block whose allocation is counted in `cell`, whoever's that is. True: so much less is live
+ * than was that it is time to sweep (counters_swept). */
+static inline bool counters_freed(struct thread *self, uint32_t cell, uint64_t size_bytes);
+
+/* A sweep was made; complete: of everything. Says when the next is due. */
+void counters_swept(bool complete);
 
 /* Counts what a traced block stands for, in `cell` or this thread's cell of the same stack. */
 void counters_sampled(struct thread *self, uint32_t cell, struct weight weight, bool freed);
@@ -46,10 +50,10 @@ void counters_settle(void);
  * cell, makes it even with release; a reader loads it with acquire before and, after an acquire fence, again.
  * All other fields are relaxed: they are only trusted between two equal even sequences. */
 
-void counters_advance_peak(uint64_t live);
 void counters_grow_shared(struct thread *self, uint64_t bytes);
-void counters_shrink_shared(struct thread *self, uint64_t bytes);
-void counters_freed_elsewhere(struct thread *self, uint32_t cell, uint64_t size_bytes);
+bool counters_shrink_shared(struct thread *self, uint64_t bytes);
+bool counters_beyond(uint64_t live, uint64_t bytes);
+bool counters_freed_elsewhere(struct thread *self, uint32_t cell, uint64_t size_bytes);
 
 static inline void counters_grow(struct thread *self, uint64_t bytes) {
     uint64_t *live = &image_header->totals.live_bytes;
@@ -60,17 +64,22 @@ static inline void counters_grow(struct thread *self, uint64_t bytes) {
         counters_grow_shared(self, bytes);
 }
 
-static inline void counters_shrink(struct thread *self, uint64_t bytes) {
+/* Whether live bytes are at a new maximum, or so few that it is time to sweep. One comparison for both. */
+static inline bool counters_is_beyond(uint64_t live) {
+    const struct ht_totals *totals = &image_header->totals;
+    return __builtin_expect(live - __atomic_load_n(&totals->sweep_below, __ATOMIC_RELAXED) >
+                                __atomic_load_n(&totals->quiet_bytes, __ATOMIC_RELAXED),
+                            0);
+}
+
+static inline bool counters_shrink(struct thread *self, uint64_t bytes) {
     struct ht_totals *totals = &image_header->totals;
-    if (__builtin_expect(__libc_single_threaded, 1)) {
-        uint64_t before = __atomic_load_n(&totals->live_bytes, __ATOMIC_RELAXED);
-        if (__builtin_expect(before > __atomic_load_n(&totals->peak_bytes, __ATOMIC_RELAXED), 0) &&
-            bytes != 0)
-            counters_advance_peak(before); /* a block of 0 bytes ends no maximum */
-        __atomic_store_n(&totals->live_bytes, before - bytes, __ATOMIC_RELAXED);
-    } else {
-        counters_shrink_shared(self, bytes);
-    }
+    if (__builtin_expect(!__libc_single_threaded, 0))
+        return counters_shrink_shared(self, bytes);
+    uint64_t before = __atomic_load_n(&totals->live_bytes, __ATOMIC_RELAXED);
+    bool sweep = counters_is_beyond(before) && counters_beyond(before, bytes);
+    __atomic_store_n(&totals->live_bytes, before - bytes, __ATOMIC_RELAXED);
+    return sweep;
 }
 
 /* An owner that ended in the middle of an update (a cancelled thread, a fork in a handler on top of it) left
@@ -119,15 +128,14 @@ static inline void counters_free_in(struct ht_cell *cell, uint64_t size_bytes) {
     counters_close(cell);
 }
 
-static inline __attribute__((always_inline)) void counters_freed(struct thread *self, uint32_t id,
+static inline __attribute__((always_inline)) bool counters_freed(struct thread *self, uint32_t id,
                                                                  uint64_t size_bytes) {
     struct ht_cell *cell = &image_cells[id];
-    if (__builtin_expect(cell->slot != self->slot, 0)) {
-        counters_freed_elsewhere(self, id, size_bytes);
-        return;
-    }
-    counters_shrink(self, size_bytes);
+    if (__builtin_expect(cell->slot != self->slot, 0)) 
+        return counters_freed_elsewhere(self, id, size_bytes);
+    bool sweep = counters_shrink(self, size_bytes);
     counters_free_in(cell, size_bytes);
+    return sweep;
 }
 
 #endif

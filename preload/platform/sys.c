@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -152,6 +153,23 @@ int sys_protect(void *address, size_t bytes, int protection) {
 
 int sys_advise(void *address, size_t bytes, int advice) {
     return (int)call3(SYS_madvise, (long)address, (long)bytes, advice);
+}
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4 /* Linux 5.7 */
+#endif
+
+void *sys_move_pages(void *address, size_t bytes) {
+    long at = call6(SYS_mremap, (long)address, (long)bytes, (long)bytes, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0, 0);
+    return at < 0 && at > -4096 ? NULL : (void *)at;
+}
+
+bool sys_resident(void *address, size_t bytes, unsigned char *pages) {
+    return getauxval(AT_PAGESZ) == 4096 && call3(SYS_mincore, (long)address, (long)bytes, (long)pages) == 0;
+}
+
+void sys_yield(void) {
+    call3(SYS_sched_yield, 0, 0, 0);
 }
 
 uint32_t sys_pid(void) {

@@ -250,7 +250,7 @@ static void holds_blocks_8_bytes_apart(void **state) {
 /* What a thread gives to the next one: the lock is the program's own ordering of put before remove. */
 static struct {
     pthread_mutex_t lock;
-    uint32_t count;
+    uint32_t count, first; /* first in, first out: an address is used again when its last block is long gone */
     uintptr_t at[QUEUE];
     struct block block[QUEUE];
 } queue[THREADS];
@@ -259,7 +259,8 @@ static bool pop(uint32_t from, uintptr_t *at, struct block *block) {
     pthread_mutex_lock(&queue[from].lock);
     bool any = queue[from].count != 0;
     if (any) {
-        uint32_t i = --queue[from].count;
+        uint32_t i = queue[from].first++ % QUEUE;
+        queue[from].count--;
         *at = queue[from].at[i];
         *block = queue[from].block[i];
     }
@@ -271,8 +272,9 @@ static bool push(uint32_t to, uintptr_t at, struct block block) {
     pthread_mutex_lock(&queue[to].lock);
     bool room = queue[to].count < QUEUE;
     if (room) {
-        queue[to].at[queue[to].count] = at;
-        queue[to].block[queue[to].count++] = block;
+        uint32_t i = (queue[to].first + queue[to].count++) % QUEUE;
+        queue[to].at[i] = at;
+        queue[to].block[i] = block;
     }
     pthread_mutex_unlock(&queue[to].lock);
     return room;
@@ -286,7 +288,7 @@ static void *hand_over(void *argument) {
     struct block block, old;
     for (int i = 0; i < SCALED(400000); i++) {
         if (random_below(&seed, 2) == 0) {
-            at = HEAP + ((uintptr_t)3 << 33) + (serial++ * THREADS + self) * 16384;
+            at = HEAP + ((uintptr_t)3 << 33) + (serial++ % (4 * QUEUE) * THREADS + self) * 16384;
             at += 16 * random_below(&seed, 500);
             block = (struct block){random_below(&seed, 3) == 0 ? random_below(&seed, 8000)
                                                                : random_below(&seed, 600),
@@ -301,8 +303,7 @@ static void *hand_over(void *argument) {
     return NULL;
 }
 
-static void lets_any_thread_free(void **state) {
-    (void)state;
+static void hand_over_between_threads(void) {
     pthread_t threads[THREADS];
     uint32_t numbers[THREADS];
     for (uint32_t i = 0; i < THREADS; i++)
@@ -322,6 +323,64 @@ static void lets_any_thread_free(void **state) {
     assert_int_equal(failed_checks(), 0);
 }
 
+static void lets_any_thread_free(void **state) {
+    (void)state;
+    hand_over_between_threads();
+}
+
+/* ---- pages given back ---- */
+
+static uint32_t handed_over; /* (atomic) */
+static uint64_t sweeps;
+
+static void *sweep_on(void *unused) {
+    (void)unused;
+    while (__atomic_load_n(&handed_over, __ATOMIC_ACQUIRE) == 0)
+        sweeps += blocks_sweep(3);
+    return NULL;
+}
+
+static void loses_nothing_in_sweeps(void **state) {
+    (void)state;
+    pthread_t sweeper;
+    assert_int_equal(pthread_create(&sweeper, NULL, sweep_on, NULL), 0);
+    hand_over_between_threads();
+    __atomic_store_n(&handed_over, 1, __ATOMIC_RELEASE);
+    pthread_join(sweeper, NULL);
+    print_message("%lu sweeps of the whole table meanwhile\n", (unsigned long)sweeps);
+    assert_true(sweeps > 2);
+}
+
+static uint64_t resident_kib(void) {
+    unsigned long size = 0, resident = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    assert_non_null(statm);
+    assert_int_equal(fscanf(statm, "%lu %lu", &size, &resident), 2);
+    fclose(statm);
+    return resident * 4;
+}
+
+#define MANY 400000u
+
+static void gives_empty_pages_back(void **state) {
+    (void)state;
+    const uintptr_t heap = HEAP + ((uintptr_t)9 << 33);
+    struct block old;
+    while (!blocks_sweep(1000))
+        ;
+    uint64_t before = resident_kib();
+    for (uint32_t i = 0; i < MANY; i++)
+        assert_int_equal(blocks_put(heap + 64 * (uintptr_t)i, (struct block){50, i % 1000 + 1}, &old), BLOCKS_PUT);
+    uint64_t full = resident_kib();
+    assert_true(full > before + MANY * 8 / 1024 * 9 / 10);
+    for (uint32_t i = 1; i < MANY; i++) /* all but the first */
+        assert_true(is(blocks_remove(heap + 64 * (uintptr_t)i), 50, i % 1000 + 1));
+    while (!blocks_sweep(1000))
+        ;
+    assert_true(resident_kib() < before + (full - before) / 4);
+    assert_true(is(blocks_remove(heap), 50, 1));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(holds_blocks_8_bytes_apart), /* forks: before there are threads */
@@ -329,6 +388,7 @@ int main(void) {
         cmocka_unit_test(says_what_it_replaces),      cmocka_unit_test(knows_no_foreign_pointers),
         cmocka_unit_test(refuses_what_is_beyond_48_bits), cmocka_unit_test(clips_when_many_are_huge),
         cmocka_unit_test(is_a_map),                   cmocka_unit_test(lets_any_thread_free),
+        cmocka_unit_test(loses_nothing_in_sweeps),    cmocka_unit_test(gives_empty_pages_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
