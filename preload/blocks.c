@@ -15,10 +15,10 @@
  * Memory orders: entries are relaxed (blocks.h, Threads). Leaves and tables are published by a releasing
  * compare-and-swap and loaded with acquire.
  *
- * Pages are given back by blocks_sweep: what seems to be empty is moved away (mremap), so that an entry that was
- * put there meanwhile is in the moved page or, later, in the fresh one, and never lost; what is found in the
- * moved page is put back. Between the two a block may be missing. So a remove that finds nothing, and only that,
- * looks whether sweep_sequence was even and is the same as before it looked; else it looks again.
+ * Pages are given back by blocks_sweep: what seems to be empty is moved away (mremap), so that an entry that
+ * was put there meanwhile is in the moved page or, later, in the fresh one, and never lost; what is found in
+ * the moved page is put back. Between the two a block may be missing. So a remove that finds nothing, and
+ * only that, looks whether sweep_sequence was even and is the same as before it looked; else it looks again.
  *
  * Measured (design notes): 4 bytes of map a block of 24 bytes, 14 % of a heap of mixed sizes, 4 ns a pair.
  *
@@ -210,8 +210,8 @@ static struct block find(uintptr_t address, bool remove) {
 
 static uint32_t sweep_sequence; /* (atomic) odd while pages are away */
 
-/* Looks. A sweep takes microseconds, unless its thread has been put to sleep: then let it run. A handler on top
- * of the sweep itself looks in vain, and its free counts as unmatched. */
+/* Looks. A sweep takes microseconds, unless its thread has been put to sleep: then let it run. A handler on
+ * top of the sweep itself looks in vain, and its free counts as unmatched. */
 #define SWEEP_PATIENCE 3000u
 #define SWEEP_SPINS    200u
 
@@ -283,7 +283,8 @@ static bool is_empty(const char *page) {
     return true;
 }
 
-/* An entry that was put while its page was on the way: nobody else writes there until its block is removed. */
+/* An entry that was put while its page was on the way: nobody else writes there until its block is removed.
+ */
 static void put_back(struct blocks_leaf *leaf, char *to, const char *from, size_t bytes) {
     if (to >= (char *)leaf->small) {
         for (size_t i = 0; i < bytes; i += sizeof(uint32_t))
@@ -333,7 +334,8 @@ static struct blocks_leaf *next_leaf(void) {
         struct blocks_table *table = __atomic_load_n(&blocks_root[sweep_at >> TABLE_BITS], __ATOMIC_ACQUIRE);
         if (table == NULL)
             sweep_at |= (1u << TABLE_BITS) - 1;
-        else if (__atomic_load_n(&table->leaves[sweep_at & ((1u << TABLE_BITS) - 1)], __ATOMIC_ACQUIRE) != NULL)
+        else if (__atomic_load_n(&table->leaves[sweep_at & ((1u << TABLE_BITS) - 1)], __ATOMIC_ACQUIRE) !=
+                 NULL)
             return __atomic_load_n(&table->leaves[sweep_at++ & ((1u << TABLE_BITS) - 1)], __ATOMIC_ACQUIRE);
     }
     return NULL;

@@ -72,7 +72,7 @@ struct blocks_leaf {
     uint64_t medium[1u << (BLOCKS_LEAF_BITS - 9)];
     uint64_t large[1u << (BLOCKS_LEAF_BITS - 13)];
     uint16_t counts[2048]; /* (atomic) blocks_put_counted, by page: 1024; what follows begins a page */
-    uint32_t small[];                               /* 1 << (BLOCKS_LEAF_BITS - blocks_small_shift) */
+    uint32_t small[];      /* 1 << (BLOCKS_LEAF_BITS - blocks_small_shift) */
 };
 
 _Static_assert(offsetof(struct blocks_leaf, small) % 4096 == 0, "blocks_sweep takes pages of one plane");

@@ -24,8 +24,8 @@
 /* Counts an allocation in `cell`, one of the thread's own. */
 static inline void counters_allocated(struct thread *self, uint32_t cell, uint64_t size_bytes);
 
-/* Counts a free of a block whose allocation is counted in `cell`, whoever's that is. True: so much less is live
- * than was that it is time to sweep (counters_swept). */
+/* Counts a free of a block whose allocation is counted in `cell`, whoever's that is. True: so much less is
+ * live than was that it is time to sweep (counters_swept). */
 static inline bool counters_freed(struct thread *self, uint32_t cell, uint64_t size_bytes);
 
 /* A sweep was made; complete: of everything. Says when the next is due. */
@@ -131,7 +131,7 @@ static inline void counters_free_in(struct ht_cell *cell, uint64_t size_bytes) {
 static inline __attribute__((always_inline)) bool counters_freed(struct thread *self, uint32_t id,
                                                                  uint64_t size_bytes) {
     struct ht_cell *cell = &image_cells[id];
-    if (__builtin_expect(cell->slot != self->slot, 0)) 
+    if (__builtin_expect(cell->slot != self->slot, 0))
         return counters_freed_elsewhere(self, id, size_bytes);
     bool sweep = counters_shrink(self, size_bytes);
     counters_free_in(cell, size_bytes);

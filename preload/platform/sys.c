@@ -160,7 +160,8 @@ int sys_advise(void *address, size_t bytes, int advice) {
 #endif
 
 void *sys_move_pages(void *address, size_t bytes) {
-    long at = call6(SYS_mremap, (long)address, (long)bytes, (long)bytes, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0, 0);
+    long at =
+        call6(SYS_mremap, (long)address, (long)bytes, (long)bytes, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0, 0);
     return at < 0 && at > -4096 ? NULL : (void *)at;
 }
 
