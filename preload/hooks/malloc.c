@@ -121,9 +121,13 @@ EXPORT void *realloc(void *block, size_t size_bytes) {
     return settle(old, block, table->realloc(block, size_bytes), size_bytes, CALLER_HERE);
 }
 
-/* glibc's reallocarray calls realloc, which is interposed: so does this one, and counts once. */
+/* The real one calls realloc, which is interposed, and counts: by us, or where another allocator was preloaded
+ * before us, not at all. The tail call leaves no frame of ours between the two. */
 EXPORT void *reallocarray(void *block, size_t count, size_t size_bytes) {
+    const struct real *table = real();
     size_t bytes;
+    if (__builtin_expect(table != NULL && table->reallocarray != NULL, 1))
+        return table->reallocarray(block, count, size_bytes);
     return __builtin_mul_overflow(count, size_bytes, &bytes) ? none() : realloc(block, bytes);
 }
 

@@ -130,6 +130,7 @@ bool real_resolve(void) {
     store(&real_table.free, "free");
     store(&real_table.calloc, "calloc");
     store(&real_table.realloc, "realloc");
+    store(&real_table.reallocarray, "reallocarray");
     store(&real_table.posix_memalign, "posix_memalign");
     store(&real_table.aligned_alloc, "aligned_alloc");
     store(&real_table.memalign, "memalign");

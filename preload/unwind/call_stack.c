@@ -12,11 +12,14 @@
 uintptr_t call_stack_signal_return;
 
 bool call_stack_open(struct call_stack *self, uint32_t nframe, struct stack_hash point) {
-    *self = (struct call_stack){.nframe = nframe, .point = point};
+    uint32_t capacity = nframe + STACK_FRAMES_BELOW;
+    if (capacity > STACK_FRAMES_MAX)
+        capacity = STACK_FRAMES_MAX;
+    *self = (struct call_stack){.nframe = nframe, .capacity = capacity, .point = point};
     self->window_power =
         (struct stack_hash){stack_hash_raised(point.a, nframe), stack_hash_raised(point.b, nframe)};
-    struct stack_frame *all = arena_map((STACK_FRAMES_MAX + 1) * sizeof *all);
-    self->scratch = arena_map(STACK_FRAMES_MAX * sizeof *self->scratch);
+    struct stack_frame *all = arena_map((capacity + 1) * sizeof *all);
+    self->scratch = arena_map(capacity * sizeof *self->scratch);
     if (all == NULL || self->scratch == NULL)
         return false;
     all[0].prefix = (struct stack_hash){1, 1};

@@ -19,8 +19,10 @@
 #include "reused_code.h"
 #include "stack_hash.h"
 
-/* Frames of a stack at most; of deeper ones the newest are found. */
-#define STACK_FRAMES_MAX 65535u
+/* Frames of a stack at most; of deeper ones the newest are found. What lies far below the window matters to
+ * nobody, and would cost each thread address space. */
+#define STACK_FRAMES_MAX   65535u
+#define STACK_FRAMES_BELOW 4096u
 
 /* Bit 63 of a coded PC: the instruction that a signal interrupted. No user address has it. */
 #define STACK_EXACT ((uint64_t)1 << 63)
@@ -40,6 +42,7 @@ struct call_stack {
     struct stack_frame *frames; /* frames[-1] is the empty stack's */
     uint32_t count;
     uint32_t nframe;
+    uint32_t capacity; /* of frames and scratch: nframe and STACK_FRAMES_BELOW, at most STACK_FRAMES_MAX */
     bool cut;                              /* there are older frames than frames[0], and count >= nframe */
     struct stack_hash point, window_power; /* of the hash; point ^ nframe */
     uint32_t

@@ -49,7 +49,7 @@ uint32_t cfi_generation;
 
 static uint32_t walk_limit(const struct call_stack *stack) {
     uint32_t limit = stack->nframe + WALK_BELOW;
-    return limit < STACK_FRAMES_MAX ? limit : STACK_FRAMES_MAX;
+    return limit < stack->capacity ? limit : stack->capacity;
 }
 
 static struct cfi_stack *make(const struct call_stack *stack) {
@@ -57,9 +57,9 @@ static struct cfi_stack *make(const struct call_stack *stack) {
     struct cfi_stack *self = arena_map(sizeof *self);
     if (self == NULL)
         return NULL;
-    struct frame *frames = arena_map((STACK_FRAMES_MAX + 1) * sizeof *frames);
-    self->words = arena_map(3 * (STACK_FRAMES_MAX + 1) * sizeof *self->words);
-    self->extra_slot = arena_map(STACK_FRAMES_MAX * sizeof *self->extra_slot);
+    struct frame *frames = arena_map((stack->capacity + (size_t)1) * sizeof *frames);
+    self->words = arena_map(3 * (stack->capacity + (size_t)1) * sizeof *self->words);
+    self->extra_slot = arena_map(stack->capacity * sizeof *self->extra_slot);
     self->walk = arena_map(walk * sizeof *self->walk);
     if (frames == NULL || self->words == NULL || self->extra_slot == NULL || self->walk == NULL)
         return NULL;
@@ -223,7 +223,7 @@ static void walk_by_gcc(struct call_stack *stack, const struct caller *caller) {
 
 /* Whether a stack of so many frames may be one of kept frames and walked ones on top. */
 static inline bool may_rejoin(const struct call_stack *stack, uint32_t count) {
-    return count <= STACK_FRAMES_MAX && (likely(!stack->cut) || count >= stack->nframe);
+    return count <= stack->capacity && (likely(!stack->cut) || count >= stack->nframe);
 }
 
 /* Tries to end the walk at kept frame `at`, which has the state of `now`. If it cannot, `at` becomes the next

@@ -17,7 +17,7 @@ static __thread struct known_memory memory;
 static void walk(struct call_stack *stack, const struct caller *caller) {
     uintptr_t pc = caller->pc, bp = caller->bp, low = (uintptr_t)caller;
     uint32_t count = 0;
-    while (pc != 0 && count < STACK_FRAMES_MAX) {
+    while (pc != 0 && count < stack->capacity) {
         stack->scratch[count++] = pc;
         if (bp - low - 1 >= FRAME_BYTES_MAX || !known_memory_readable(&memory, bp) ||
             !known_memory_readable(&memory, bp + sizeof bp))

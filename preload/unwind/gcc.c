@@ -22,7 +22,7 @@ static _Unwind_Reason_Code collect(struct _Unwind_Context *context, void *argume
 }
 
 static void walk(struct call_stack *stack, const struct caller *caller) {
-    struct collector to = {stack->scratch, 0, STACK_FRAMES_MAX};
+    struct collector to = {stack->scratch, 0, stack->capacity};
     (void)caller; /* it starts here, and our own frames are cut off */
     _Unwind_Backtrace(collect, &to);
     unwind_adopt(stack, to.count);

@@ -73,7 +73,7 @@ void unwind_by_steps(struct call_stack *stack) {
             if (get_reg_(&cursor, UNW_REG_IP, &pc) != 0 || pc == 0)
                 break;
             stack->scratch[count++] = (uintptr_t)pc;
-        } while (count < STACK_FRAMES_MAX && step_(&cursor) > 0);
+        } while (count < stack->capacity && step_(&cursor) > 0);
     unwind_adopt(stack, count);
 }
 
@@ -90,7 +90,7 @@ static bool on_reused_code(const struct call_stack *stack) {
 
 static void walk(struct call_stack *stack, const struct caller *caller) {
     (void)caller; /* it starts here, and our own frames are cut off */
-    int count = backtrace_((void **)stack->scratch, (int)STACK_FRAMES_MAX);
+    int count = backtrace_((void **)stack->scratch, (int)stack->capacity);
     unwind_adopt(stack, count > 0 ? (uint32_t)count : 0);
     if (on_reused_code(stack))
         unwind_by_steps(stack);

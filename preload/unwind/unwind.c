@@ -84,7 +84,7 @@ static inline uintptr_t return_address(uintptr_t pc) {
 }
 
 void unwind_adopt(struct call_stack *stack, uint32_t count) {
-    uint32_t own = 0;
+    uint32_t own = 0, found = count;
     while (own < count && unwind_is_own(stack->scratch[own]))
         own++;
     while (count > own && stack->scratch[count - 1] == 0) /* some ends of stack have a return address of 0 */
@@ -92,6 +92,7 @@ void unwind_adopt(struct call_stack *stack, uint32_t count) {
     for (uint32_t i = own; i < count; i++)
         stack->scratch[i] = return_address(stack->scratch[i]);
     call_stack_set(stack, stack->scratch + own, count - own);
+    stack->cut = found == stack->capacity;
 }
 
 void unwind_walk(struct call_stack *stack, const struct caller *caller) {
