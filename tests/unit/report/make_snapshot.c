@@ -26,7 +26,7 @@ static uint32_t append(struct tables *tables, enum ht_region_id id, const void *
 }
 
 struct tables *make_tables(void) {
-    static const struct ht_module zero;
+    static const struct ht_mismatch zero; /* the largest record */
     struct tables *tables = tables_new();
     if (tables == NULL)
         abort();
@@ -66,8 +66,8 @@ uint32_t make_pc(struct tables *tables, uint64_t pc, uint32_t module) {
 
 uint32_t make_stack(struct tables *tables, uint32_t base, uint16_t kept, const uint32_t *pcs,
                     uint16_t count) {
-    struct ht_stack stack = {.base = base, .kept = kept, .depth = (uint32_t)kept + count};
-    stack.frame_count = (uint16_t)stack.depth;
+    struct ht_stack stack = {.base = base, .kept = kept, .depth = (uint16_t)(kept + count)};
+    stack.frame_count = stack.depth;
     stack.first_frame = append(tables, HT_REGION_FRAMES, pcs, count);
     stack.hash_lo = stack.hash_hi = tables->region[HT_REGION_STACKS].count + 1000u;
     return append(tables, HT_REGION_STACKS, &stack, 1);
