@@ -77,7 +77,10 @@ bool start_once(void) {
     read_options();
     if (!image_create())
         return false;
-    stacks_begin();
+    if (!stacks_begin()) { /* rather no file than one that says that nothing was allocated */
+        image_remove();
+        return false;
+    }
     image_header->totals.peak_sequence = 1;
     return true;
 }
