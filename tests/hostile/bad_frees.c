@@ -6,7 +6,6 @@
 #include <string.h>
 
 #pragma GCC diagnostic ignored "-Wfree-nonheap-object"
-#pragma GCC diagnostic ignored "-Wuse-after-free"
 
 int main(int argc, char **argv) {
     const char *way = argc > 1 ? argv[1] : "";

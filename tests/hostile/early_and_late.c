@@ -14,7 +14,7 @@ static int twice(int x) {
 
 /* Runs while the loader relocates: it may call nothing, but what is behind it is resolved at the same time.
  */
-static int (*choose(void))(int) {
+__attribute__((used)) static int (*choose(void))(int) {
     return twice;
 }
 int chosen(int x) __attribute__((ifunc("choose")));
