@@ -36,6 +36,9 @@ __attribute__((constructor)) static void start(void) {
             track_verify();
         modules_record_all();
         triggers_install_signal();
+    } else {
+        image_lose(HT_LOSS_COMMIT, 1); /* an image without the rest would say that nothing was allocated */
+        image_remove();
     }
     track_unmute();
 }

@@ -78,7 +78,10 @@ bool start_once(void) {
     read_options();
     if (!image_create())
         return false;
-    stacks_begin();
+    if (!stacks_begin()) { /* rather no file than one that says that nothing was allocated */
+        image_remove();
+        return false;
+    }
     if (options.sample_bytes != 0)
         sample_begin(options.sample_bytes, image_header->hash_key[1]);
     image_header->totals.peak_sequence = 1;

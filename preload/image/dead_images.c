@@ -20,7 +20,7 @@
 struct survey {
     uint64_t bytes;
     uint32_t count;
-    int64_t oldest_time;
+    int64_t oldest_ns;
     char oldest[HT_PATH_BYTES + 300];
 };
 
@@ -46,8 +46,11 @@ static void look_at(struct survey *survey, const char *directory, const char *na
         return;
     survey->bytes += (uint64_t)status.st_blocks * 512;
     survey->count++;
-    if (survey->oldest[0] == '\0' || status.st_mtime < survey->oldest_time) {
-        survey->oldest_time = status.st_mtime;
+    /* Seconds would not do: a shell's children leave a hundred images in one, and tmpfs lists the youngest
+     * first. */
+    int64_t changed_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+    if (survey->oldest[0] == '\0' || changed_ns < survey->oldest_ns) {
+        survey->oldest_ns = changed_ns;
         memcpy(survey->oldest, path, sizeof path);
     }
 }

@@ -287,11 +287,18 @@ static void fill_header(struct ht_header *header) {
     header->verify_every = options.verify_every;
 }
 
-/* Puts the header of `draft` into a mapping of fd (or of memory), and makes its page accessible. */
+static bool place_header(const struct ht_header *draft) {
+    if (!make_accessible(0, HT_HEADER_BYTES))
+        return false;
+    memcpy(image_header, draft, sizeof *draft);
+    return true;
+}
+
+/* Puts the header of `draft` into a mapping of fd (or of memory). A disk with room for no more than that is
+ * full: no stack could be kept there, not even those that stand for a reason. */
 static bool install(void *mapping, const struct ht_header *draft) {
     image_header = mapping;
-    if (mapping != NULL && make_accessible(0, HT_HEADER_BYTES)) {
-        memcpy(image_header, draft, sizeof *draft);
+    if (mapping != NULL && place_header(draft) && commit(&image_header->regions[HT_REGION_STACKS], 1)) {
         __atomic_thread_fence(__ATOMIC_RELEASE); /* partner: a reader's acquire after it saw the magic */
         memcpy(image_header->magic, HT_MAGIC, sizeof image_header->magic);
         sys_advise(image_header, image_bytes, MADV_DONTDUMP);

@@ -38,10 +38,12 @@ static void publish(struct ht_stack *stack, const struct key *key) {
     __atomic_store_n(&stack->hash_lo, key->low, __ATOMIC_RELEASE);
 }
 
-void stacks_begin(void) {
-    image_take(HT_REGION_STACKS, HT_STACK_FIRST - 1);
+bool stacks_begin(void) {
+    if (image_take(HT_REGION_STACKS, HT_STACK_FIRST - 1) == 0)
+        return false;
     for (uint32_t id = HT_STACK_OVERFLOW; id < HT_STACK_FIRST; id++)
         publish(&image_stacks[id], &(struct key){id, UINT64_MAX}); /* no field value is that high */
+    return true;
 }
 
 /* How many of the stack's outermost frames a known stack owns. A window has no frames from the root. */

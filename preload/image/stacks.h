@@ -8,13 +8,14 @@
 #ifndef HEAPTALLY_STACKS_H
 #define HEAPTALLY_STACKS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../unwind/call_stack.h"
 
 /* Sets up the stacks that stand for a reason (HT_STACK_OVERFLOW, HT_STACK_UNATTRIBUTED). Call once for a
- * new image. */
-void stacks_begin(void);
+ * new image. False: the image could not grow by as much as a page, and is of no use. */
+bool stacks_begin(void);
 
 /* The id of a stack (of its window, see call_stack.h) with the hash call_stack_hash; HT_STACK_OVERFLOW when
  * the tables are full. Notes the id as the owner of those of its frames that had none. */

@@ -3,6 +3,7 @@
  * Threads: any.  Signals: no.  Heap: no. */
 #define _GNU_SOURCE
 #include "target.h"
+#include "needed.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -98,6 +99,12 @@ static int check_segments(int fd, const Elf64_Ehdr *header, const char *path, st
     if (header->e_phentsize != sizeof *segments ||
         pread(fd, segments, (size_t)wanted, (off_t)header->e_phoff) != wanted)
         return refuse(path, "its program headers cannot be read", error);
+    if (needed_library(fd, segments, count, "libasan.so"))
+        return refuse(
+            path,
+            "built with AddressSanitizer, whose library insists on being the first of all and would "
+            "end the program; build it without, or with -static-libasan",
+            error);
     for (size_t i = 0; i < count; i++)
         if (segments[i].p_type == PT_INTERP)
             return 0;

@@ -13,9 +13,9 @@
 int target_find(const char *program, char path[PATH_MAX], struct error *error);
 
 /* Whether a preloaded library of this machine would be loaded into `path`, or into the interpreter of a
- * script: refuses static programs, other machines, and those that run with more rights than ours, where the
- * loader ignores LD_PRELOAD. Returns 0, or an exit status with the error. A file that cannot be read is
- * let pass. */
+ * script: refuses static programs, other machines, those that run with more rights than ours, where the
+ * loader ignores LD_PRELOAD, and those with a library that tolerates none before it. Returns 0, or an exit
+ * status with the error. A file that cannot be read is let pass. */
 int target_check(const char *path, struct error *error);
 
 #endif

@@ -32,7 +32,8 @@ static void collect(const char *part, size_t length, void *opaque) {
     struct output *out = opaque;
     if (length > LONGEST_RESULT - out->length)
         longjmp(out->too_long, 1);
-    memcpy(out->text + out->length, part, length);
+    if (length != 0) /* nothing may come as a null pointer, which memcpy must not be given */
+        memcpy(out->text + out->length, part, length);
     out->length += length;
 }
 

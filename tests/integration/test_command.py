@@ -47,6 +47,15 @@ class RunTest(TestCase):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("static", done.stderr.replace(str(static), ""))
 
+    def test_sanitized_program_is_refused_where_it_would_refuse_us(self):
+        source, built = self.directory / "sanitized.c", self.directory / "sanitized"
+        source.write_text("int main(void) { return 0; }\n")
+        for options, status in ((["-fsanitize=address"], 126), (["-fsanitize=address", "-static-libasan"], 0)):
+            if subprocess.run(["gcc", *options, "-o", built, source], capture_output=True).returncode != 0:
+                self.skipTest("gcc has no AddressSanitizer")
+            done = self.heaptally("run", "--", built, check=status)
+            self.assertEqual("AddressSanitizer" in done.stderr, status != 0, done.stderr)
+
     def test_nothing_is_written_anywhere_else(self):
         here = self.directory / "here"
         here.mkdir()

@@ -73,7 +73,7 @@ void set_options(const char *first, ...) {
 bool begin_image(void) {
     if (!image_create())
         return false;
-    stacks_begin();
+    assert_true(stacks_begin());
     image_header->totals.peak_sequence = 1;
     return true;
 }
