@@ -30,6 +30,7 @@
 #include "platform/sys.h"
 
 #include <stddef.h>
+#include <sys/auxv.h>
 
 #define LEAF_BITS   BLOCKS_LEAF_BITS
 #define TABLE_BITS  BLOCKS_TABLE_BITS
@@ -269,8 +270,7 @@ void blocks_each(void (*visit)(uintptr_t address, struct block block)) {
 
 /* ---- giving pages back ---- */
 
-#define PAGE      4096u
-#define PAGES_MAX ((sizeof(struct blocks_leaf) + (sizeof(uint32_t) << (LEAF_BITS - 3))) / PAGE)
+#define PAGE 4096u
 
 static uint32_t sweeping; /* (atomic) a thread is */
 static uint32_t sweep_at; /* of the sweeper: the leaf that comes next, by address >> LEAF_BITS */
@@ -310,21 +310,18 @@ static void take_away(struct blocks_leaf *leaf, char *at, size_t bytes) {
         sys_unmap(moved, bytes);
 }
 
-/* Runs of resident pages of one plane that are empty. */
+/* Runs of empty pages of one plane. Reading a page that is not there costs no memory, and asking which are would
+ * be a system call that few programs make: a filter might not let it pass. */
 static void sweep_leaf(struct blocks_leaf *leaf) {
-    unsigned char resident[PAGES_MAX];
     size_t pages = leaf_bytes() / PAGE, small = offsetof(struct blocks_leaf, small) / PAGE;
     char *base = (char *)leaf;
-    if (!sys_resident(leaf, leaf_bytes(), resident))
-        return;
-    for (size_t i = 0, end; i < pages; i = end + 1) {
-        for (end = i; end < pages && !(end == small && end != i) && (resident[end] & 1) != 0 &&
-                      is_empty(base + end * PAGE);
-             end++)
-            ;
+    for (size_t i = 0; i < pages; i++) {
+        size_t plane_end = i < small ? small : pages, end = i;
+        while (end < plane_end && is_empty(base + end * PAGE))
+            end++;
         if (end != i)
             take_away(leaf, base + i * PAGE, (end - i) * PAGE);
-        end -= end == small && end != i;
+        i = end != i ? end - 1 : i;
     }
 }
 
@@ -342,6 +339,8 @@ static struct blocks_leaf *next_leaf(void) {
 }
 
 bool blocks_sweep(uint32_t leaves) {
+    if (getauxval(AT_PAGESZ) != PAGE) /* larger ones are seldom empty, and straddle planes */
+        return true;
     struct blocks_leaf *leaf = NULL;
     if (__atomic_exchange_n(&sweeping, 1, __ATOMIC_ACQUIRE) != 0)
         return false;

@@ -130,7 +130,6 @@ bool real_resolve(void) {
     store(&real_table.free, "free");
     store(&real_table.calloc, "calloc");
     store(&real_table.realloc, "realloc");
-    store(&real_table.reallocarray, "reallocarray");
     store(&real_table.posix_memalign, "posix_memalign");
     store(&real_table.aligned_alloc, "aligned_alloc");
     store(&real_table.memalign, "memalign");
@@ -139,6 +138,9 @@ bool real_resolve(void) {
     store(&real_table.free_sized, "free_sized");
     store(&real_table.free_aligned_sized, "free_aligned_sized");
     store(&real_table.malloc_usable_size, "malloc_usable_size");
+    void *function_reallocarray = next("reallocarray");
+    if (function_reallocarray != NULL && is_glibc(function_reallocarray))
+        memcpy(&real_table.reallocarray, &function_reallocarray, sizeof function_reallocarray);
     const void *operator_new = next("_Znwm");
     void *function_malloc, *function_dlclose = next("dlclose");
     memcpy(&function_malloc, &real_table.malloc, sizeof function_malloc);

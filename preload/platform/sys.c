@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <signal.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -163,10 +162,6 @@ void *sys_move_pages(void *address, size_t bytes) {
     long at =
         call6(SYS_mremap, (long)address, (long)bytes, (long)bytes, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0, 0);
     return at < 0 && at > -4096 ? NULL : (void *)at;
-}
-
-bool sys_resident(void *address, size_t bytes, unsigned char *pages) {
-    return getauxval(AT_PAGESZ) == 4096 && call3(SYS_mincore, (long)address, (long)bytes, (long)pages) == 0;
 }
 
 void sys_yield(void) {

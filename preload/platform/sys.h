@@ -40,8 +40,6 @@ int sys_advise(void *address, size_t bytes, int advice);
 /* Moves private memory elsewhere and leaves fresh zero pages in its place, in one step for all threads.
  * Returns where it is, null on failure (before Linux 5.7). */
 void *sys_move_pages(void *address, size_t bytes);
-/* Bit 0 of pages[i]: page i of 4 KiB is resident. False on failure, and where pages are larger. */
-bool sys_resident(void *address, size_t bytes, unsigned char *pages);
 
 void sys_yield(void);
 uint32_t sys_pid(void);

@@ -41,7 +41,11 @@ static void match(const char *name, const char *pattern) {
     struct blame blame = {.extra = extra, .extra_count = 1};
     struct frame frame = {.function = name, .file = pattern};
     blame_qualified_name(name, qualified, sizeof qualified);
-    blame_skips(&blame, &frame);
+    struct blame_judge *judge = blame_judge_new(&blame);
+    if (judge == NULL)
+        abort();
+    blame_skips(judge, &frame);
+    blame_judge_free(judge);
 }
 
 static void expand(const char *name, const char *pattern) {

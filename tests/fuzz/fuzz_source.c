@@ -47,8 +47,8 @@ static char *expand(const uint8_t *data, size_t size, size_t *size_bytes) {
 
 static void show(struct traces *traces, struct frames *frames, bool cumulative) {
     struct statistics by_line, by_stack, difference;
-    struct query lines = {.key = KEY_LINENO, .metric = METRIC_PEAK, .cumulative = cumulative};
-    struct query stacks = {.key = KEY_TRACEBACK, .metric = METRIC_LIVE};
+    struct query lines = {.keys = {KEY_LINENO, KEY_END}, .metric = METRIC_PEAK, .cumulative = cumulative};
+    struct query stacks = {.keys = {KEY_TRACEBACK, KEY_END}, .metric = METRIC_LIVE};
     struct error error;
     if (!statistics_of(traces, &lines, &by_line, &error))
         return;
