@@ -10,8 +10,11 @@
  *     peak_bound_bytes                                         the true peak is within this of peak_bytes
  *     inherited {blocks, bytes}                                of a forked child: counted as allocations
  *     tables {stacks, cells, frames, pcs, modules, threads, slots, committed_bytes, private_bytes,
- * budget_bytes} truncated_stacks, unmatched_frees, deferred_events       allocations, frees, events modules
- * [{path, build_id, start, end, symbols: "none" | "table" | "dwarf" | "unopened", reason}] */
+ *             budget_bytes}
+ *     truncated_stacks, unmatched_frees, deferred_events       allocations, frees, events
+ *     sampled_every_bytes                                      0: every block was traced
+ *     sampled {allocations, frees}                             of a sampled process: traced, not estimated
+ *     modules [{path, build_id, start, end, symbols: "none" | "table" | "dwarf" | "unopened", reason}] */
 #ifndef HEAPTALLY_REPORT_INFO_FACTS_H
 #define HEAPTALLY_REPORT_INFO_FACTS_H
 

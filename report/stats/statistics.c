@@ -69,6 +69,8 @@ static bool count_in(struct grouping *self, size_t trace, const frame_id *frames
     self->last_trace[group] = trace + 1;
     self->result->rows[group].size = plus(self->result->rows[group].size, amount.size);
     self->result->rows[group].count = plus(self->result->rows[group].count, amount.count);
+    self->result->rows[group].size_variance += amount.size_variance;
+    self->result->rows[group].count_variance += amount.count_variance;
     return true;
 }
 
@@ -205,6 +207,8 @@ static bool count_trace(struct grouping *self, size_t trace) {
 static void add_amount(struct amount *to, struct amount amount) {
     to->size = plus(to->size, amount.size);
     to->count = plus(to->count, amount.count);
+    to->size_variance += amount.size_variance;
+    to->count_variance += amount.count_variance;
 }
 
 static bool count_traces(struct grouping *self) {
@@ -227,6 +231,7 @@ static bool count_traces(struct grouping *self) {
         }
         self->result->size_total = plus(self->result->size_total, amount.size);
         self->result->count_total = plus(self->result->count_total, amount.count);
+        self->result->size_total_variance += amount.size_variance;
         if (!count_trace(self, i))
             return false;
     }

@@ -22,9 +22,10 @@ enum metric {
     METRIC_TOTAL, /* all blocks ever allocated */
 };
 
-/* What is added up in rows. */
+/* What is added up in rows. Of a sampled process size and count are estimates, which have variances. */
 struct amount {
     int64_t size, count;
+    double size_variance, count_variance; /* never negative; 0: exact */
 };
 
 struct traces;
