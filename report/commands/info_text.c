@@ -206,5 +206,6 @@ void info_print_text(const struct info *info) {
     put_totals(info);
     put_tables(info);
     put_losses(info->source->tables);
+    info_put_verified(stdout, info->source->tables);
     put_modules(info);
 }

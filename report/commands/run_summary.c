@@ -78,7 +78,8 @@ static void put_totals(const struct tables *tables, const struct model *model, F
     harmless_put(out, tables->header.program);
     if (model->totals.allocations == 0) {
         fputs(tables->header.sample_bytes != 0
-                  ? ": no allocation was drawn for the sample: there were few, or it brings a malloc of its own\n"
+                  ? ": no allocation was drawn for the sample: there were few, or it brings a malloc of its "
+                    "own\n"
                   : ": no allocation was seen: it may bring a malloc of its own, in the executable\n",
               out);
         return;

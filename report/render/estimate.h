@@ -13,7 +13,8 @@
 
 #define ESTIMATE_BYTES 64
 
-/* " +-1.2 MiB" and " +-540" of a standard error >= 0. Each returns `text`, which has room for ESTIMATE_BYTES. */
+/* " +-1.2 MiB" and " +-540" of a standard error >= 0. Each returns `text`, which has room for ESTIMATE_BYTES.
+ */
 const char *estimate_size(double error, char *text);
 const char *estimate_count(double error, char *text);
 

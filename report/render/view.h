@@ -49,7 +49,8 @@ static inline bool view_has_key(const enum view_key *keys, enum view_key key) {
 struct view_totals {
     int64_t live_bytes, live_blocks, peak_bytes, peak_blocks;
     uint64_t allocated_bytes, allocations, frees;
-    uint64_t sample_bytes; /* 0: exact; else the figures are estimates, one block of so many bytes was traced */
+    uint64_t
+        sample_bytes; /* 0: exact; else the figures are estimates, one block of so many bytes was traced */
     struct {
         double live_bytes, live_blocks, peak_bytes, peak_blocks, allocated_bytes, allocations, frees;
     } errors; /* standard errors */
@@ -79,11 +80,12 @@ struct view {
     int64_t total_size, total_size_diff;
     bool suppressions; /* were asked for */
     int64_t suppressed_size, suppressed_count, suppressed_size_diff;
-    double other_size_error, other_size_diff_error; /* of estimates, as in rows; with cumulative upper bounds */
+    double other_size_error,
+        other_size_diff_error; /* of estimates, as in rows; with cumulative upper bounds */
     double total_size_error, total_size_diff_error;
     double suppressed_size_error, suppressed_count_error, suppressed_size_diff_error;
     struct view_totals totals, old_totals; /* old_totals: of a difference that is no growth */
-    const struct view_loss *losses; /* zero ones too */
+    const struct view_loss *losses;        /* zero ones too */
     size_t loss_count;
 };
 

@@ -35,9 +35,9 @@ struct model {
     struct measures totals;
     struct variances total_variances;
     struct variances *variances; /* owned, one a cell; null: exact */
-    size_t cell_count;         /* in use */
-    bool peak_is_now;          /* no free has followed the maximum */
-    uint64_t peak_bound_bytes; /* the true maximum is within this of totals.peak_bytes; 0: exact */
+    size_t cell_count;           /* in use */
+    bool peak_is_now;            /* no free has followed the maximum */
+    uint64_t peak_bound_bytes;   /* the true maximum is within this of totals.peak_bytes; 0: exact */
     int64_t live_low_bytes, live_high_bytes; /* of a running process: where live was meanwhile */
 };
 

@@ -77,35 +77,22 @@ struct frames *traces_frame_table(const struct traces *self) {
     return self->frames;
 }
 
-/* A thread that frees the blocks of others alone has a variance below 0, and that is what it is uncertain by.
- * Of a whole stack it is rounding. */
-static double not_negative(const struct model_stack *row, double variance) {
-    return variance >= 0 ? variance : row->slot != 0 ? -variance : 0;
-}
-
 struct amount traces_amount(const struct traces *self, size_t trace, enum metric metric) {
     static const struct variances exact;
     const struct model_stack *row = &self->model->stacks[trace];
     const struct measures *measures = &row->measures;
     const struct variances *variances = row->variances != NULL ? row->variances : &exact;
-    struct amount amount;
     switch (metric) {
     case METRIC_PEAK:
-        amount = (struct amount){measures->peak_bytes, measures->peak_blocks, variances->peak_bytes,
-                                 variances->peak_blocks};
-        break;
+        return (struct amount){measures->peak_bytes, measures->peak_blocks, variances->peak_bytes,
+                               variances->peak_blocks};
     case METRIC_TOTAL:
-        amount = (struct amount){(int64_t)measures->allocated_bytes, (int64_t)measures->allocations,
-                                 variances->allocated_bytes, variances->allocations};
-        break;
+        return (struct amount){(int64_t)measures->allocated_bytes, (int64_t)measures->allocations,
+                               variances->allocated_bytes, variances->allocations};
     default:
-        amount = (struct amount){measures->live_bytes, measures->live_blocks, variances->live_bytes,
-                                 variances->live_blocks};
-        break;
+        return (struct amount){measures->live_bytes, measures->live_blocks, variances->live_bytes,
+                               variances->live_blocks};
     }
-    amount.size_variance = not_negative(row, amount.size_variance);
-    amount.count_variance = not_negative(row, amount.count_variance);
-    return amount;
 }
 
 uint16_t traces_domain(const struct traces *self, size_t trace) {

@@ -25,7 +25,7 @@ enum metric {
 /* What is added up in rows. Of a sampled process size and count are estimates, which have variances. */
 struct amount {
     int64_t size, count;
-    double size_variance, count_variance; /* never negative; 0: exact */
+    double size_variance, count_variance; /* 0: exact; negative in a thread that frees the blocks of others */
 };
 
 struct traces;

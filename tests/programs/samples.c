@@ -1,7 +1,8 @@
 /* samples.c - known amounts from lines whose blocks are of very different sizes, for estimates to be compared
  * with. Prints a line of it for each: LINE SIZE ALLOCATIONS LIVE, both in blocks.
  *
- * The order is that of many programs: all lines in turn, of some blocks each is freed soon, of others late. */
+ * The order is that of many programs: all lines in turn, of some blocks each is freed soon, of others late.
+ */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,9 @@ struct kind {
 };
 
 #define KIND(name, size)                                                                                     \
-    __attribute__((noinline)) static void *name(void) { return malloc(size); }                               \
+    __attribute__((noinline)) static void *name(void) {                                                      \
+        return malloc(size);                                                                                 \
+    }                                                                                                        \
     enum { name##_line = __LINE__, name##_size = (size) };
 
 /* Each on a line of its own: of its newest frame. */
@@ -33,7 +36,8 @@ KIND(of_262144, 262144)
 KIND(of_500000, 500000)
 KIND(of_1048576, 1048576)
 
-#define ROW(name, count, lives) {name, name##_line, name##_size, count, lives, NULL, 0, 0}
+#define ROW(name, count, lives)                                                                              \
+    { name, name##_line, name##_size, count, lives, NULL, 0, 0 }
 
 static struct kind kinds[] = {
     ROW(of_16, 400000, 300000), ROW(of_24, 300000, 200000), ROW(of_64, 200000, 150000),
