@@ -15,6 +15,7 @@ SEEDS = int(sys.argv.pop(1)) if len(sys.argv) > 1 else 5
 
 INTERVAL = 1.96
 LARGEST = 10
+METRICS = ("live", "peak", "total")
 
 
 class SamplingTest(TestCase):
@@ -28,8 +29,9 @@ class SamplingTest(TestCase):
     def truth(output):
         """{line: {metric: (size, count)}}"""
         rows = [tuple(map(int, line.split())) for line in output.splitlines()]
-        return {line: {"live": (size * live, live), "total": (size * allocations, allocations)}
-                for line, size, allocations, live in rows}
+        return {line: {"live": (size * live, live), "peak": (size * peak, peak),
+                       "total": (size * allocations, allocations)}
+                for line, size, allocations, live, peak in rows}
 
     def estimates(self, snapshot, metric):
         """{line: ((size, error), (count, error))}"""
@@ -39,7 +41,7 @@ class SamplingTest(TestCase):
     def run_once(self, tallies, totals):
         output, snapshot = self.sample()
         truth = self.truth(output)
-        for metric in ("live", "total"):
+        for metric in METRICS:
             found = self.estimates(snapshot, metric)
             for line, of_metric in truth.items():
                 for what, (value, error), true in zip(("size", "count"), found.get(line, ((0, 0), (0, 0))),
@@ -125,7 +127,7 @@ class SamplingTest(TestCase):
             truth = self.run_once(tallies, totals)
         largest = sorted(truth, key=lambda line: -truth[line]["live"][0])[:LARGEST]
         print()
-        for metric in ("live", "total"):
+        for metric in METRICS:
             for what in ("size", "count"):
                 hits = {line: sum(tallies[metric, what, line]) for line in truth}
                 biases = {line: (totals[metric, what, line][0] - totals[metric, what, line][1]) /

@@ -1,5 +1,5 @@
 /* samples.c - known amounts from lines whose blocks are of very different sizes, for estimates to be compared
- * with. Prints a line of it for each: LINE SIZE ALLOCATIONS LIVE, both in blocks.
+ * with. Prints a line of it for each: LINE SIZE ALLOCATIONS LIVE PEAK, in blocks but SIZE.
  *
  * The order is that of many programs: all lines in turn, of some blocks each is freed soon, of others late.
  */
@@ -88,6 +88,7 @@ int main(void) {
     for (size_t i = 0; i < KINDS; i++)
         free_some(&kinds[i]);
     for (size_t i = 0; i < KINDS; i++)
-        printf("%d %zu %u %u\n", kinds[i].line, kinds[i].size_bytes, kinds[i].allocations, kinds[i].live);
+        printf("%d %zu %u %u %u\n", kinds[i].line, kinds[i].size_bytes, kinds[i].allocations, kinds[i].live,
+               kinds[i].held);
     return 0;
 }
