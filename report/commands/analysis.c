@@ -71,7 +71,10 @@ static struct view describe(const struct loading *loading, const struct loaded *
                         .total_size = statistics->size_total,
                         .suppressions = options->suppressions.count != 0,
                         .suppressed_size = statistics->suppressed.size,
-                        .suppressed_count = statistics->suppressed.count};
+                        .suppressed_count = statistics->suppressed.count,
+                        .total_size_error = variances_error(statistics->size_total_variance),
+                        .suppressed_size_error = variances_error(statistics->suppressed.size_variance),
+                        .suppressed_count_error = variances_error(statistics->suppressed.count_variance)};
     for (size_t i = 0; loading->query.keys[i] != KEY_END; i++)
         view.keys[i] = (enum view_key)loading->query.keys[i];
     view.totals = make_view_totals(loaded->model);
@@ -130,6 +133,10 @@ static bool print_difference(const struct pair *pair, const struct loading *load
     view.difference = true;
     view.total_size_diff = pair->new.size_total - pair->old.size_total;
     view.suppressed_size_diff = pair->new.suppressed.size - pair->old.suppressed.size;
+    view.total_size_diff_error =
+        variances_error(pair->old.size_total_variance + pair->new.size_total_variance);
+    view.suppressed_size_diff_error =
+        variances_error(pair->old.suppressed.size_variance + pair->new.suppressed.size_variance);
     view.old_totals = make_view_totals(old->model);
     bool done = print(&view, &difference, loading, new, out, error);
     statistics_free(&difference);

@@ -69,11 +69,18 @@ static void add_amount(struct annotated_line *line, enum metric metric, const st
     case METRIC_LIVE:
         line->live += row->size;
         line->frees -= row->count;
+        line->variances.live += row->size_variance;
+        line->variances.frees -= row->count_variance; /* what was freed took it away from what lives */
         break;
-    case METRIC_PEAK: line->peak += row->size; break;
+    case METRIC_PEAK:
+        line->peak += row->size;
+        line->variances.peak += row->size_variance;
+        break;
     case METRIC_TOTAL:
         line->allocations += row->count;
         line->frees += row->count;
+        line->variances.allocations += row->count_variance;
+        line->variances.frees += row->count_variance;
         break;
     }
 }
@@ -134,14 +141,19 @@ static bool nothing(const struct wanted *wanted, const char *source, struct erro
                      wanted->function != NULL ? wanted->function : "");
 }
 
-static void print(struct lines *lines, const struct wanted *wanted, bool suppressions) {
+static void print(struct lines *lines, const struct wanted *wanted, bool suppressions,
+                  uint64_t sample_bytes) {
     qsort(lines->items, lines->count, sizeof *lines->items, by_line);
     struct annotation annotation = {.file = lines->file,
                                     .lines = lines->items,
                                     .count = lines->count,
                                     .suppressions = suppressions,
                                     .suppressed_size = lines->suppressed.size,
-                                    .suppressed_count = lines->suppressed.count};
+                                    .suppressed_count = lines->suppressed.count,
+                                    .suppressed_size_error = variances_error(lines->suppressed.size_variance),
+                                    .suppressed_count_error =
+                                        variances_error(lines->suppressed.count_variance),
+                                    .sample_bytes = sample_bytes};
     if (wanted->function != NULL) {
         annotation.first = lines->items[0].line;
         annotation.last = lines->items[lines->count - 1].line;
@@ -158,7 +170,8 @@ static bool annotate_loaded(const struct loading *loading, const struct loaded *
     if (done && lines.file == NULL)
         done = nothing(wanted, source, error);
     if (done)
-        print(&lines, wanted, loading->options->suppressions.count != 0);
+        print(&lines, wanted, loading->options->suppressions.count != 0,
+              loaded->source.tables->header.sample_bytes);
     free(lines.items);
     return done;
 }

@@ -105,7 +105,13 @@ static bool dump_source(const char *name, struct error *error) {
         return false;
     if (source.note[0] != '\0')
         fprintf(stderr, "heaptally: %s\n", source.note);
-    bool done = load(&source, error);
+    bool done =
+        source.tables->header.sample_bytes == 0
+            ? load(&source, error)
+            : error_set(error,
+                        "dump: %s: a process that was sampled has estimates, and no list of its blocks; "
+                        "heaptally top has the estimates",
+                        name);
     source_close(&source);
     return done;
 }

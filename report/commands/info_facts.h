@@ -10,12 +10,19 @@
  *     peak_bound_bytes                                         the true peak is within this of peak_bytes
  *     inherited {blocks, bytes}                                of a forked child: counted as allocations
  *     tables {stacks, cells, frames, pcs, modules, threads, slots, committed_bytes, private_bytes,
- * budget_bytes} truncated_stacks, unmatched_frees, deferred_events       allocations, frees, events modules
- * [{path, build_id, start, end, symbols: "none" | "table" | "dwarf" | "unopened", reason}] */
+ *             budget_bytes}
+ *     truncated_stacks, unmatched_frees, deferred_events       allocations, frees, events
+ *     sampled_every_bytes                                      0: every block was traced
+ *     sampled {allocations, frees}                             of a sampled process: traced, not estimated
+ *     verified_stacks, mismatched_stacks, guessed_stacks       HEAPTALLY_VERIFY_UNWIND
+ *     mismatches [{verified, stack_pointer, differs_at, frame_count, reference_count,
+ *                  frames [{address, module, offset}], reference [..]}]      newest frame first
+ *     modules [{path, build_id, start, end, symbols: "none" | "table" | "dwarf" | "unopened", reason}] */
 #ifndef HEAPTALLY_REPORT_INFO_FACTS_H
 #define HEAPTALLY_REPORT_INFO_FACTS_H
 
 #include "../source/open.h"
+#include "../render/json.h"
 #include "../source/model.h"
 #include "../stats/traces.h"
 
@@ -27,6 +34,10 @@ struct info {
 
 void info_print_text(const struct info *info);
 void info_print_json(const struct info *info);
+
+/* Of stacks that were unwound twice; in text, nothing where none was. */
+void info_put_verified(FILE *out, const struct tables *tables);
+void info_put_json_verified(struct json *json, const struct tables *tables);
 
 /* Shared by both forms. */
 const char *info_trigger(uint32_t trigger);

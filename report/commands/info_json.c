@@ -112,6 +112,17 @@ static void put_module(struct json *json, const struct info *info, uint32_t id) 
     json_close(json, '}');
 }
 
+static void put_sampled(struct json *json, const struct tables *tables) {
+    struct variances_traced traced = variances_sum_traced(tables);
+    json_put_unsigned(json, "sampled_every_bytes", tables->header.sample_bytes);
+    if (tables->header.sample_bytes == 0)
+        return;
+    json_open(json, "sampled", '{');
+    json_put_unsigned(json, "allocations", traced.allocations);
+    json_put_unsigned(json, "frees", traced.frees);
+    json_close(json, '}');
+}
+
 void info_print_json(const struct info *info) {
     const struct tables *tables = info->source->tables;
     struct json json = {.out = stdout};
@@ -119,6 +130,8 @@ void info_print_json(const struct info *info) {
     put_source(&json, info->source);
     put_totals(&json, info);
     put_tables(&json, info);
+    put_sampled(&json, tables);
+    info_put_json_verified(&json, tables);
     json_open(&json, "modules", '[');
     for (uint32_t i = 0; i < tables->region[HT_REGION_MODULES].count; i++)
         if (tables_module(tables, i)->valid != 0)

@@ -3,6 +3,8 @@
  * Threads: one.  Signals: no.  Heap: no. */
 #define _GNU_SOURCE
 #include "info_facts.h"
+#include "make_view.h"
+#include "../render/estimate.h"
 #include "../render/harmless.h"
 #include "../render/units.h"
 #include "../source/losses.h"
@@ -82,16 +84,46 @@ static void put_process(const struct info *info) {
         put("label", header->label);
 }
 
-static void put_amount(const char *name, int64_t bytes, int64_t blocks) {
-    char size[UNITS_BYTES];
-    printf("%-16s %s in %" PRId64 " block%s\n", name, units_size((double)bytes, false, size), blocks,
-           blocks == 1 ? "" : "s");
+/* Bytes and blocks, with their standard errors if they are estimates. */
+struct figure {
+    bool estimate;
+    int64_t bytes, blocks;
+    double bytes_error, blocks_error;
+};
+
+static void put_amount(const char *name, struct figure figure) {
+    char size[UNITS_BYTES], bytes_error[ESTIMATE_BYTES] = "", blocks_error[ESTIMATE_BYTES] = "";
+    if (figure.estimate) {
+        estimate_size(figure.bytes_error, bytes_error);
+        estimate_count(figure.blocks_error, blocks_error);
+    }
+    printf("%-16s %s%s in %" PRId64 "%s block%s\n", name, units_size((double)figure.bytes, false, size),
+           bytes_error, figure.blocks, blocks_error, figure.blocks == 1 ? "" : "s");
 }
 
-static void put_peak(const struct model *model) {
+static void put_frees(const struct view_totals *totals) {
+    char error[ESTIMATE_BYTES] = "";
+    if (totals->sample_bytes != 0)
+        estimate_count(totals->errors.frees, error);
+    put_count("frees", totals->frees, error);
+}
+
+static void put_sampled(const struct tables *tables) {
+    struct variances_traced traced = variances_sum_traced(tables);
+    if (tables->header.sample_bytes == 0)
+        return;
+    printf("%-16s ", "sampled");
+    estimate_put_line(stdout, tables->header.sample_bytes);
+    printf("%-16s %" PRIu64 " allocations, %" PRIu64 " of their frees\n", "traced", traced.allocations,
+           traced.frees);
+}
+
+static void put_peak_bound(const struct model *model) {
     char size[UNITS_BYTES];
-    put_amount("peak", model->totals.peak_bytes, model->totals.peak_blocks);
-    if (model->peak_bound_bytes == 0)
+    if (model->tables->header.sample_bytes != 0)
+        printf("%-16s the largest that the estimate was: on average a little above the true one\n",
+               "peak bound");
+    else if (model->peak_bound_bytes == 0)
         printf("%-16s exact (one thread)\n", "peak bound");
     else
         printf("%-16s within %s of the largest live size (several threads)\n", "peak bound",
@@ -99,19 +131,27 @@ static void put_peak(const struct model *model) {
 }
 
 static void put_totals(const struct info *info) {
-    const struct measures *totals = &info->model->totals;
+    const struct view_totals totals = make_view_totals(info->model);
     const struct ht_header *header = &info->source->tables->header;
+    bool estimate = totals.sample_bytes != 0;
     char low[UNITS_BYTES], high[UNITS_BYTES];
-    put_amount("live", totals->live_bytes, totals->live_blocks);
+    put_sampled(info->source->tables);
+    put_amount("live", (struct figure){estimate, totals.live_bytes, totals.live_blocks,
+                                       totals.errors.live_bytes, totals.errors.live_blocks});
     if (info->source->tables->running)
         printf("%-16s %s to %s while it was read\n", "live range",
                units_size((double)info->model->live_low_bytes, false, low),
                units_size((double)info->model->live_high_bytes, false, high));
-    put_peak(info->model);
-    put_amount("allocated", (int64_t)totals->allocated_bytes, (int64_t)totals->allocations);
-    put_count("frees", totals->frees, "");
+    put_amount("peak", (struct figure){estimate, totals.peak_bytes, totals.peak_blocks,
+                                       totals.errors.peak_bytes, totals.errors.peak_blocks});
+    put_peak_bound(info->model);
+    put_amount("allocated",
+               (struct figure){estimate, (int64_t)totals.allocated_bytes, (int64_t)totals.allocations,
+                               totals.errors.allocated_bytes, totals.errors.allocations});
+    put_frees(&totals);
     if (header->inherited_blocks != 0)
-        put_amount("inherited", (int64_t)header->inherited_bytes, (int64_t)header->inherited_blocks);
+        put_amount("inherited", (struct figure){.bytes = (int64_t)header->inherited_bytes,
+                                                .blocks = (int64_t)header->inherited_blocks});
 }
 
 static void put_tables(const struct info *info) {
@@ -166,5 +206,6 @@ void info_print_text(const struct info *info) {
     put_totals(info);
     put_tables(info);
     put_losses(info->source->tables);
+    info_put_verified(stdout, info->source->tables);
     put_modules(info);
 }

@@ -32,7 +32,13 @@ bool loading_open(const struct loading *self, struct loaded *loaded, const char 
         return false;
     if (loaded->source.note[0] != '\0')
         fprintf(stderr, "heaptally: %s\n", loaded->source.note);
-    loaded->model = model_new_rows(loaded->source.tables, rows, error);
+    if (self->options->compat == COMPAT_TRACEMALLOC && loaded->source.tables->header.sample_bytes != 0)
+        error_set(error,
+                  "%s: its figures are estimates from samples, and tracemalloc has no form for them; without "
+                  "--compat they are printed with their errors",
+                  name);
+    else
+        loaded->model = model_new_rows(loaded->source.tables, rows, error);
     if (loaded->model != NULL)
         loaded->traces = traces_new(loaded->model, self->symbols, self->frames, error);
     if (loaded->traces != NULL)

@@ -87,12 +87,34 @@ static bool fill_row(struct view_row *to, const struct statistic *from, const st
     *to = (struct view_row){.size = from->size,
                             .count = from->count,
                             .size_diff = from->size_diff,
-                            .count_diff = from->count_diff};
+                            .count_diff = from->count_diff,
+                            .size_error = variances_error(from->size_variance),
+                            .count_error = variances_error(from->count_variance),
+                            .size_diff_error = variances_error(from->size_diff_variance),
+                            .count_diff_error = variances_error(from->count_diff_variance)};
     fill_place(to, from, frames, keys);
     if (from->frame_count > parts && to->place.file == NULL && to->place.function == NULL)
         to->place = frame_of(frames, from->frames[parts]);
     take_sample(&to->place, frames, from, keys);
     return fill_frames(to, from, frames, parts);
+}
+
+/* The variances of rows add up where each block is in one of them; where blocks may be in several, their
+ * errors do, at most. */
+static void add_others(struct view *view, const struct statistics *statistics, size_t shown) {
+    double variance = 0, diff_variance = 0, error = 0, diff_error = 0;
+    for (size_t i = shown; i < statistics->count; i++) {
+        const struct statistic *row = &statistics->rows[i];
+        view->other_count++;
+        view->other_size += row->size;
+        view->other_size_diff += row->size_diff;
+        variance += row->size_variance;
+        diff_variance += row->size_diff_variance;
+        error += variances_error(row->size_variance);
+        diff_error += variances_error(row->size_diff_variance);
+    }
+    view->other_size_error = view->cumulative ? error : variances_error(variance);
+    view->other_size_diff_error = view->cumulative ? diff_error : variances_error(diff_variance);
 }
 
 bool make_view_rows(struct view *view, const struct statistics *statistics, const struct frames *frames) {
@@ -105,11 +127,7 @@ bool make_view_rows(struct view *view, const struct statistics *statistics, cons
             make_view_free(view);
             return false;
         }
-    for (size_t i = shown; i < statistics->count; i++) {
-        view->other_count++;
-        view->other_size += statistics->rows[i].size;
-        view->other_size_diff += statistics->rows[i].size_diff;
-    }
+    add_others(view, statistics, shown);
     return true;
 }
 
@@ -123,9 +141,21 @@ void make_view_free(struct view *view) {
 
 struct view_totals make_view_totals(const struct model *model) {
     const struct measures *totals = &model->totals;
-    return (struct view_totals){totals->live_bytes,  totals->live_blocks,     totals->peak_bytes,
-                                totals->peak_blocks, totals->allocated_bytes, totals->allocations,
-                                totals->frees};
+    const struct variances *variances = &model->total_variances;
+    return (struct view_totals){
+        .live_bytes = totals->live_bytes,
+        .live_blocks = totals->live_blocks,
+        .peak_bytes = totals->peak_bytes,
+        .peak_blocks = totals->peak_blocks,
+        .allocated_bytes = totals->allocated_bytes,
+        .allocations = totals->allocations,
+        .frees = totals->frees,
+        .sample_bytes = model->tables->header.sample_bytes,
+        .errors = {variances_error(variances->live_bytes), variances_error(variances->live_blocks),
+                   variances_error(variances->peak_bytes), variances_error(variances->peak_blocks),
+                   variances_error(variances->allocated_bytes), variances_error(variances->allocations),
+                   variances_error(variances->frees)},
+    };
 }
 
 size_t make_view_losses(const struct tables *tables, struct view_loss losses[LOSSES_COUNT]) {

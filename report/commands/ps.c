@@ -3,7 +3,9 @@
  * Threads: one.  Signals: no.  Heap: yes. */
 #define _GNU_SOURCE
 #include "commands.h"
+#include "make_view.h"
 #include "options.h"
+#include "../render/estimate.h"
 #include "../render/json.h"
 #include "../render/table.h"
 #include "../render/units.h"
@@ -17,7 +19,7 @@
 #include <time.h>
 
 #define COLUMNS    7
-#define CELL_BYTES 64
+#define CELL_BYTES (UNITS_BYTES + ESTIMATE_BYTES)
 
 struct process {
     const struct image_entry *entry;
@@ -25,7 +27,7 @@ struct process {
     char program[HT_PATH_BYTES];
     char reason[160]; /* if it is not readable */
     uint64_t created_realtime_ns;
-    struct measures totals;
+    struct view_totals totals;
 };
 
 static const char *const states[] = {
@@ -44,7 +46,7 @@ static void look_at(const struct image_list *list, const struct image_entry *ent
     if (model != NULL) {
         snprintf(process->program, sizeof process->program, "%s", tables->header.program);
         process->created_realtime_ns = tables->header.created_realtime_ns;
-        process->totals = model->totals;
+        process->totals = make_view_totals(model);
     }
     model_free(model);
     tables_free(tables);
@@ -59,17 +61,27 @@ static void format_time(uint64_t realtime_ns, char *text, size_t bytes) {
 
 /* ---- text ---- */
 
+static void fill_totals(const struct view_totals *totals, char (*text)[CELL_BYTES]) {
+    char size[UNITS_BYTES], errors[3][ESTIMATE_BYTES] = {"", "", ""};
+    if (totals->sample_bytes != 0) {
+        estimate_size(totals->errors.live_bytes, errors[0]);
+        estimate_count(totals->errors.live_blocks, errors[1]);
+        estimate_count(totals->errors.allocations, errors[2]);
+    }
+    units_size((double)totals->live_bytes, false, size);
+    snprintf(text[3], CELL_BYTES, "%s%s", size, errors[0]);
+    snprintf(text[4], CELL_BYTES, "%" PRId64 "%s", totals->live_blocks, errors[1]);
+    snprintf(text[5], CELL_BYTES, "%" PRIu64 "%s", totals->allocations, errors[2]);
+}
+
 static void fill_cells(const struct process *process, char (*text)[CELL_BYTES], const char **cells) {
-    const struct measures *totals = &process->totals;
     snprintf(text[0], CELL_BYTES, "%" PRIu32, process->entry->pid);
     cells[1] = states[process->entry->state];
     cells[2] = process->readable ? process->program : "(unreadable)";
     for (int i = 3; i < COLUMNS; i++)
         snprintf(text[i], CELL_BYTES, "?");
     if (process->readable) {
-        units_size((double)totals->live_bytes, false, text[3]);
-        snprintf(text[4], CELL_BYTES, "%" PRId64, totals->live_blocks);
-        snprintf(text[5], CELL_BYTES, "%" PRIu64, totals->allocations);
+        fill_totals(&process->totals, text);
         format_time(process->created_realtime_ns, text[6], CELL_BYTES);
     }
     for (int i = 0; i < COLUMNS; i++)
@@ -91,11 +103,26 @@ static bool print_table(const struct process *processes, size_t count, struct er
     }
     free(text);
     free(cells);
+    for (size_t i = 0; done && i < count; i++)
+        if (processes[i].totals.sample_bytes != 0) {
+            puts("+-: estimates from samples, and their standard errors (heaptally info PID)");
+            break;
+        }
     return done || error_out_of_memory(error);
 }
 
 /* ---- JSON: {"directory", "processes": [{pid, state, image, program, live_bytes, live_blocks, allocations,
- *      started_ns, image_bytes}]}; what is not readable is null, and "reason" says why ---- */
+ *      started_ns, image_bytes}]}; what is not readable is null, and "reason" says why. Of a sampled process
+ *      also sampled_every_bytes and the standard errors live_bytes_error, ... ---- */
+
+static void print_errors(struct json *json, const struct view_totals *totals) {
+    if (totals->sample_bytes == 0)
+        return;
+    json_put_unsigned(json, "sampled_every_bytes", totals->sample_bytes);
+    json_put_real(json, "live_bytes_error", totals->errors.live_bytes);
+    json_put_real(json, "live_blocks_error", totals->errors.live_blocks);
+    json_put_real(json, "allocations_error", totals->errors.allocations);
+}
 
 static void print_process(struct json *json, const struct image_list *list, const struct process *process) {
     char path[PATH_MAX + 128];
@@ -110,6 +137,7 @@ static void print_process(struct json *json, const struct image_list *list, cons
         json_put_signed(json, "live_bytes", process->totals.live_bytes);
         json_put_signed(json, "live_blocks", process->totals.live_blocks);
         json_put_unsigned(json, "allocations", process->totals.allocations);
+        print_errors(json, &process->totals);
         json_put_unsigned(json, "started_ns", process->created_realtime_ns);
     } else {
         json_put_string(json, "reason", process->reason);

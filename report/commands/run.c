@@ -18,10 +18,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WATCH_MS 50
+#define WATCH_MS   50
+#define SAMPLE_MAX ((uint64_t)64 << 30)
 
 struct run {
-    const char *pattern, *signal;
+    const char *pattern, *signal, *sample;
     uint64_t nframe, top;
     bool overwrite, no_follow;
     struct session session;
@@ -81,6 +82,7 @@ static pid_t start(struct run *self, const char *path, char **argv, int *status,
         {"HEAPTALLY_NFRAME", self->nframe != 0 ? nframe : NULL},
         {"HEAPTALLY_SIGNAL", self->signal},
         {"HEAPTALLY_OVERWRITE", self->overwrite ? "1" : NULL},
+        {"HEAPTALLY_SAMPLE", self->sample},
         {"HEAPTALLY_FOLLOW", self->no_follow ? "0" : NULL},
     };
     return child_start(path, argv, variables, sizeof variables / sizeof *variables, status, error);
@@ -150,8 +152,17 @@ static void collect(struct run *self) {
     print_top(self, leftovers.main_path);
 }
 
+/* Here, so that the option is named and not the variable. */
+static bool check_sample(const char *sample, struct error *error) {
+    uint64_t bytes;
+    return sample == NULL || (options_bytes(sample, &bytes) && bytes <= SAMPLE_MAX) ||
+           error_set(error, "run: --sample: '%s' is not a number of bytes up to 64G, as 512K is", sample);
+}
+
 static int trace(struct run *self, char **argv, struct error *error) {
     char path[PATH_MAX];
+    if (!check_sample(self->sample, error))
+        return EXIT_FAILED;
     int status = target_find(argv[0], path, error);
     if (status == 0)
         status = target_check(path, error);
@@ -212,6 +223,11 @@ static int run(int argc, char **argv, struct error *error) {
          .value = &self.signal,
          .argument = "SIGNAL",
          .help = "the signal that takes a snapshot (default USR2; none)"},
+        {.name = "sample",
+         .kind = OPTION_STRING,
+         .value = &self.sample,
+         .argument = "BYTES",
+         .help = "trace one block each BYTES bytes, 512K say, and estimate the rest (default 0: trace all)"},
         {.name = "overwrite",
          .kind = OPTION_FLAG,
          .value = &self.overwrite,

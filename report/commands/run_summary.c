@@ -3,6 +3,8 @@
  * Threads: one.  Signals: no.  Heap: yes. */
 #define _GNU_SOURCE
 #include "run_summary.h"
+#include "make_view.h"
+#include "../render/estimate.h"
 #include "../render/harmless.h"
 #include "../render/units.h"
 #include "../source/losses.h"
@@ -54,13 +56,37 @@ static void put_losses(const struct tables *tables, FILE *out) {
     fputs(" (heaptally info says more)\n", out);
 }
 
+static void put_estimates(const struct model *model, FILE *out) {
+    const struct view_totals totals = make_view_totals(model);
+    char size[UNITS_BYTES], error[ESTIMATE_BYTES];
+    fprintf(out, ": estimates from samples, one each %s, +- standard errors:",
+            units_size((double)totals.sample_bytes, false, size));
+    fprintf(out, " peak %s%s", units_size((double)totals.peak_bytes, false, size),
+            estimate_size(totals.errors.peak_bytes, error));
+    fprintf(out, ", live at exit %s%s", units_size((double)totals.live_bytes, false, size),
+            estimate_size(totals.errors.live_bytes, error));
+    fprintf(out, " in %" PRId64 "%s blocks", totals.live_blocks,
+            estimate_count(totals.errors.live_blocks, error));
+    fprintf(out, ", %" PRIu64 "%s allocations", totals.allocations,
+            estimate_count(totals.errors.allocations, error));
+}
+
 /* By the name of what runs at the end: the program that was started may have become another by exec. */
 static void put_totals(const struct tables *tables, const struct model *model, FILE *out) {
     char peak[UNITS_BYTES], live[UNITS_BYTES];
     fputs("heaptally: ", out);
     harmless_put(out, tables->header.program);
     if (model->totals.allocations == 0) {
-        fputs(": no allocation was seen: it may bring a malloc of its own, in the executable\n", out);
+        fputs(tables->header.sample_bytes != 0
+                  ? ": no allocation was drawn for the sample: there were few, or it brings a malloc of its "
+                    "own\n"
+                  : ": no allocation was seen: it may bring a malloc of its own, in the executable\n",
+              out);
+        return;
+    }
+    if (tables->header.sample_bytes != 0) {
+        put_estimates(model, out);
+        put_losses(tables, out);
         return;
     }
     fprintf(out, ": peak %s, live at exit %s in %" PRId64 " block%s, %" PRIu64 " allocation%s",

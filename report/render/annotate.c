@@ -2,10 +2,12 @@
  * Owns:    a cache of the file while it renders.
  * Threads: one.  Signals: no.  Heap: yes. */
 #include "annotate.h"
+#include "estimate.h"
 #include "harmless.h"
 #include "source_line.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #define TAB     8
@@ -15,7 +17,7 @@ static const char *const headings[COLUMNS] = {"LINE", "LIVE", "PEAK", "ALLOCATIO
 
 /* The cells of a line, and how wide the columns are. */
 struct cells {
-    char text[COLUMNS][24];
+    char text[COLUMNS][24 + ESTIMATE_BYTES];
 };
 
 static void widen(int *widths, const struct cells *cells) {
@@ -31,13 +33,20 @@ static void put_cells(FILE *out, const int *widths, const struct cells *cells, i
         fprintf(out, "%s%*s", i != 0 ? "  " : "", widths[i], cells->text[i]);
 }
 
-static struct cells cells_of(const struct annotated_line *line) {
+static void fill(struct cells *cells, int column, int64_t value, bool estimate, double variance) {
+    char error[ESTIMATE_BYTES] = "";
+    if (estimate)
+        estimate_count(sqrt(variance > 0 ? variance : 0), error);
+    snprintf(cells->text[column], sizeof cells->text[column], "%" PRId64 "%s", value, error);
+}
+
+static struct cells cells_of(const struct annotated_line *line, bool estimate) {
     struct cells cells;
-    snprintf(cells.text[0], sizeof cells.text[0], "%" PRIu32, line->line);
-    snprintf(cells.text[1], sizeof cells.text[1], "%" PRId64, line->live);
-    snprintf(cells.text[2], sizeof cells.text[2], "%" PRId64, line->peak);
-    snprintf(cells.text[3], sizeof cells.text[3], "%" PRId64, line->allocations);
-    snprintf(cells.text[4], sizeof cells.text[4], "%" PRId64, line->frees);
+    fill(&cells, 0, line->line, false, 0);
+    fill(&cells, 1, line->live, estimate, line->variances.live);
+    fill(&cells, 2, line->peak, estimate, line->variances.peak);
+    fill(&cells, 3, line->allocations, estimate, line->variances.allocations);
+    fill(&cells, 4, line->frees, estimate, line->variances.frees);
     return cells;
 }
 
@@ -57,12 +66,17 @@ static struct cells heading(void) {
 static struct cells total(const struct annotation *annotation) {
     struct annotated_line sum = {0};
     for (size_t i = 0; i < annotation->count; i++) {
-        sum.live += annotation->lines[i].live;
-        sum.peak += annotation->lines[i].peak;
-        sum.allocations += annotation->lines[i].allocations;
-        sum.frees += annotation->lines[i].frees;
+        const struct annotated_line *line = &annotation->lines[i];
+        sum.live += line->live;
+        sum.peak += line->peak;
+        sum.allocations += line->allocations;
+        sum.frees += line->frees;
+        sum.variances.live += line->variances.live;
+        sum.variances.peak += line->variances.peak;
+        sum.variances.allocations += line->variances.allocations;
+        sum.variances.frees += line->variances.frees;
     }
-    struct cells cells = cells_of(&sum);
+    struct cells cells = cells_of(&sum, annotation->sample_bytes != 0);
     snprintf(cells.text[0], sizeof cells.text[0], "TOTAL");
     return cells;
 }
@@ -114,12 +128,22 @@ static void put_lines(FILE *out, const int *widths, struct source_lines *sources
     uint32_t next = annotation->first != 0 ? annotation->first : 1;
     for (size_t i = 0; i < annotation->count; i++) {
         const struct annotated_line *line = &annotation->lines[i];
-        struct cells cells = cells_of(line);
+        struct cells cells = cells_of(line, annotation->sample_bytes != 0);
         put_blanks(out, widths, sources, annotation->file, next, line->line < end ? line->line : end);
         put_line(out, widths, &cells, sources, annotation->file, line->line);
         next = line->line + 1;
     }
     put_blanks(out, widths, sources, annotation->file, next, end);
+}
+
+static void put_suppressed(FILE *out, const struct annotation *annotation) {
+    char blocks[ESTIMATE_BYTES] = "";
+    fprintf(out, "Suppressed, in all files: %.1f KiB", (double)annotation->suppressed_size / 1024);
+    if (annotation->sample_bytes != 0) {
+        fprintf(out, " +-%.1f KiB", annotation->suppressed_size_error / 1024);
+        estimate_count(annotation->suppressed_count_error, blocks);
+    }
+    fprintf(out, " in %" PRId64 "%s blocks\n", annotation->suppressed_count, blocks);
 }
 
 void annotate_render(FILE *out, const struct annotation *annotation) {
@@ -129,18 +153,19 @@ void annotate_render(FILE *out, const struct annotation *annotation) {
     widen(widths, &first);
     widen(widths, &last);
     for (size_t i = 0; i < annotation->count; i++) {
-        struct cells cells = cells_of(&annotation->lines[i]);
+        struct cells cells = cells_of(&annotation->lines[i], annotation->sample_bytes != 0);
         widen(widths, &cells);
     }
     harmless_put(out, annotation->file);
     fputc('\n', out);
+    if (annotation->sample_bytes != 0)
+        estimate_put_line(out, annotation->sample_bytes);
     put_cells(out, widths, &first, COLUMNS);
     fputs("  SOURCE\n", out);
     put_lines(out, widths, sources, annotation);
     put_cells(out, widths, &last, COLUMNS);
     fputc('\n', out);
     if (annotation->suppressions)
-        fprintf(out, "Suppressed, in all files: %.1f KiB in %" PRId64 " blocks\n",
-                (double)annotation->suppressed_size / 1024, annotation->suppressed_count);
+        put_suppressed(out, annotation);
     source_lines_free(sources);
 }

@@ -20,6 +20,9 @@ struct annotated_line {
     uint32_t line;
     int64_t live, peak; /* bytes */
     int64_t allocations, frees;
+    struct {
+        double live, peak, allocations, frees;
+    } variances; /* of estimates */
 };
 
 struct annotation {
@@ -29,6 +32,8 @@ struct annotation {
     uint32_t first, last; /* which part of the file; last 0: to its end */
     bool suppressions;    /* were asked for; what they left out is of all files, and live */
     int64_t suppressed_size, suppressed_count;
+    double suppressed_size_error, suppressed_count_error;
+    uint64_t sample_bytes; /* 0: exact; else the figures are estimates, see estimate.h */
 };
 
 void annotate_render(FILE *out, const struct annotation *annotation);

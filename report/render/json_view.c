@@ -31,6 +31,16 @@ static void put_key_numbers(struct json *json, const enum view_key *keys, const 
         json_put_unsigned(json, "size_class", row->numbers[VIEW_SIZE]);
 }
 
+static void put_total_errors(struct json *json, const struct view_totals *totals) {
+    json_put_real(json, "live_bytes_error", totals->errors.live_bytes);
+    json_put_real(json, "live_blocks_error", totals->errors.live_blocks);
+    json_put_real(json, "peak_bytes_error", totals->errors.peak_bytes);
+    json_put_real(json, "peak_blocks_error", totals->errors.peak_blocks);
+    json_put_real(json, "allocated_bytes_error", totals->errors.allocated_bytes);
+    json_put_real(json, "allocations_error", totals->errors.allocations);
+    json_put_real(json, "frees_error", totals->errors.frees);
+}
+
 void json_view_totals(struct json *json, const char *name, const struct view_totals *totals) {
     json_open(json, name, '{');
     json_put_signed(json, "live_bytes", totals->live_bytes);
@@ -40,6 +50,8 @@ void json_view_totals(struct json *json, const char *name, const struct view_tot
     json_put_unsigned(json, "allocated_bytes", totals->allocated_bytes);
     json_put_unsigned(json, "allocations", totals->allocations);
     json_put_unsigned(json, "frees", totals->frees);
+    if (totals->sample_bytes != 0)
+        put_total_errors(json, totals);
     json_close(json, '}');
 }
 
@@ -64,13 +76,23 @@ static void put_frame(struct json *json, const struct view_frame *frame) {
         json_put_null(json, "offset");
 }
 
-static void put_numbers(struct json *json, const struct view_row *row, bool difference) {
+static void put_error(struct json *json, const char *name, bool known, double error) {
+    if (known)
+        json_put_real(json, name, error);
+}
+
+static void put_numbers(struct json *json, const struct view *view, const struct view_row *row) {
+    bool estimate = view_is_estimate(view), of_diff = view_has_diff_errors(view);
     json_put_signed(json, "size", row->size);
-    if (difference)
+    put_error(json, "size_error", estimate, row->size_error);
+    if (view->difference)
         json_put_signed(json, "size_diff", row->size_diff);
+    put_error(json, "size_diff_error", of_diff, row->size_diff_error);
     json_put_signed(json, "count", row->count);
-    if (difference)
+    put_error(json, "count_error", estimate, row->count_error);
+    if (view->difference)
         json_put_signed(json, "count_diff", row->count_diff);
+    put_error(json, "count_diff_error", of_diff, row->count_diff_error);
     if (row->count != 0)
         json_put_real(json, "average", (double)row->size / (double)row->count);
     else
@@ -81,7 +103,7 @@ static void put_row(struct json *json, const struct view *view, const struct vie
     json_open(json, NULL, '{');
     put_frame(json, &row->place);
     put_key_numbers(json, view->keys, row);
-    put_numbers(json, row, view->difference);
+    put_numbers(json, view, row);
     json_open(json, "traceback", '[');
     for (size_t i = 0; i < row->frame_count; i++) {
         json_open(json, NULL, '{');
@@ -96,13 +118,16 @@ static void put_other(struct json *json, const struct view *view) {
     json_open(json, "other", '{');
     json_put_unsigned(json, "rows", view->other_count);
     json_put_signed(json, "size", view->other_size);
+    put_error(json, "size_error", view_is_estimate(view), view->other_size_error);
     json_close(json, '}');
 }
 
 static void put_suppressed(struct json *json, const struct view *view) {
     json_open(json, "suppressed", '{');
     json_put_signed(json, "size", view->suppressed_size);
+    put_error(json, "size_error", view_is_estimate(view), view->suppressed_size_error);
     json_put_signed(json, "count", view->suppressed_count);
+    put_error(json, "count_error", view_is_estimate(view), view->suppressed_count_error);
     json_close(json, '}');
 }
 
@@ -112,6 +137,10 @@ void json_view_render(FILE *out, const struct view *view) {
     put_keys(&json, view->keys);
     json_put_string(&json, "metric", view->metric);
     json_put_bool(&json, "cumulative", view->cumulative);
+    if (view_is_estimate(view))
+        json_put_unsigned(&json, "sampled_every_bytes", view->totals.sample_bytes);
+    if (view_has_diff_errors(view))
+        json_put_unsigned(&json, "old_sampled_every_bytes", view->old_totals.sample_bytes);
     json_view_totals(&json, "totals", &view->totals);
     if (view->difference && !view->growth)
         json_view_totals(&json, "old_totals", &view->old_totals);

@@ -21,6 +21,12 @@
  *                    stack for the key traceback, else one frame
  *     other        {rows, size}: how many rows are not shown, and the sum of their sizes
  *
+ * Of estimates, that is of a sampled process, also
+ *     sampled_every_bytes      one block each so many bytes was traced, on average; not there: all are exact
+ *     old_sampled_every_bytes  diff only: the same of OLD; 0: exact
+ *     NAME_error               in totals, old_totals, rows, other and suppressed: the standard error of NAME;
+ *                              of size_diff and count_diff, which growth has none of, it is an upper bound
+ *
  * For the key lineno, function and module are those of one of the row's blocks; for filename, module is. */
 #ifndef HEAPTALLY_REPORT_JSON_VIEW_H
 #define HEAPTALLY_REPORT_JSON_VIEW_H

@@ -2,6 +2,7 @@
  * Owns:    a cache of source files while it renders.
  * Threads: one.  Signals: no.  Heap: yes. */
 #include "text.h"
+#include "estimate.h"
 #include "harmless.h"
 #include "source_line.h"
 #include "units.h"
@@ -99,14 +100,26 @@ static void put_place(FILE *out, const struct view *view, const struct view_row 
 
 /* ---- rows ---- */
 
-static void put_numbers(FILE *out, const struct view_row *row, bool difference) {
-    char size[UNITS_BYTES], other[UNITS_BYTES];
-    fprintf(out, ": size=%s", units_size((double)row->size, false, size));
-    if (difference)
-        fprintf(out, " (%s)", units_size((double)row->size_diff, true, other));
-    fprintf(out, ", count=%" PRId64, row->count);
-    if (difference)
-        fprintf(out, " (%+" PRId64 ")", row->count_diff);
+static const char *size_error(bool known, double error, char *text) {
+    return known ? estimate_size(error, text) : "";
+}
+
+static const char *count_error(bool known, double error, char *text) {
+    return known ? estimate_count(error, text) : "";
+}
+
+static void put_numbers(FILE *out, const struct view *view, const struct view_row *row) {
+    char size[UNITS_BYTES], error[ESTIMATE_BYTES];
+    bool estimate = view_is_estimate(view), of_diff = view_has_diff_errors(view);
+    fprintf(out, ": size=%s%s", units_size((double)row->size, false, size),
+            size_error(estimate, row->size_error, error));
+    if (view->difference)
+        fprintf(out, " (%s%s)", units_size((double)row->size_diff, true, size),
+                size_error(of_diff, row->size_diff_error, error));
+    fprintf(out, ", count=%" PRId64 "%s", row->count, count_error(estimate, row->count_error, error));
+    if (view->difference)
+        fprintf(out, " (%+" PRId64 "%s)", row->count_diff,
+                count_error(of_diff, row->count_diff_error, error));
     if (row->count != 0)
         fprintf(out, ", average=%s", units_size((double)row->size / (double)row->count, false, size));
     fputc('\n', out);
@@ -169,7 +182,7 @@ static void put_frames(FILE *out, struct source_lines *sources, const struct vie
 static void put_row(FILE *out, struct source_lines *sources, const struct view *view,
                     const struct view_row *row) {
     put_place(out, view, row);
-    put_numbers(out, row, view->difference);
+    put_numbers(out, view, row);
     if (view->bare)
         return;
     if (view_has_key(view->keys, VIEW_LINENO))
@@ -189,28 +202,56 @@ static void put_heading(FILE *out, const struct view *view) {
             : view->difference ? " differences"
                                : "",
             when, view->cumulative ? ", cumulative" : "");
+    if (view_has_diff_errors(view))
+        estimate_put_difference_line(out, view->old_totals.sample_bytes, view->totals.sample_bytes);
+    else if (view_is_estimate(view))
+        estimate_put_line(out, view->totals.sample_bytes);
 }
 
-static void put_kib(FILE *out, const char *name, int64_t size, int64_t diff, bool difference) {
-    fprintf(out, "%s: %.1f KiB", name, (double)size / 1024);
-    if (difference)
-        fprintf(out, " (%+.1f KiB)", (double)diff / 1024);
-    fputc('\n', out);
+/* A sum over rows, in KiB, with its difference. */
+struct sum {
+    int64_t size, diff;
+    double error, diff_error;
+};
+
+static void put_kib(FILE *out, const struct view *view, const char *name, struct sum sum) {
+    fprintf(out, "%s: %.1f KiB", name, (double)sum.size / 1024);
+    if (view_is_estimate(view))
+        fprintf(out, " +-%.1f KiB", sum.error / 1024);
+    if (view->difference)
+        fprintf(out, " (%+.1f KiB", (double)sum.diff / 1024);
+    if (view_has_diff_errors(view))
+        fprintf(out, " +-%.1f KiB", sum.diff_error / 1024);
+    if (view->difference)
+        fputc(')', out);
 }
 
 static void put_suppressed(FILE *out, const struct view *view) {
-    fprintf(out, "Suppressed: %.1f KiB", (double)view->suppressed_size / 1024);
-    if (view->difference)
-        fprintf(out, " (%+.1f KiB)", (double)view->suppressed_size_diff / 1024);
-    fprintf(out, " in %" PRId64 " blocks\n", view->suppressed_count);
+    char error[ESTIMATE_BYTES];
+    put_kib(out, view, "Suppressed",
+            (struct sum){view->suppressed_size, view->suppressed_size_diff, view->suppressed_size_error,
+                         view->suppressed_size_diff_error});
+    fprintf(out, " in %" PRId64 "%s blocks\n", view->suppressed_count,
+            count_error(view_is_estimate(view), view->suppressed_count_error, error));
+}
+
+static void put_sums(FILE *out, const struct view *view) {
+    char other[48];
+    snprintf(other, sizeof other, "%zu other", view->other_count);
+    if (view->other_count != 0) {
+        put_kib(out, view, other,
+                (struct sum){view->other_size, view->other_size_diff, view->other_size_error,
+                             view->other_size_diff_error});
+        fputc('\n', out);
+    }
+    put_kib(out, view, "Total allocated size",
+            (struct sum){view->total_size, view->total_size_diff, view->total_size_error,
+                         view->total_size_diff_error});
+    fputc('\n', out);
 }
 
 static void put_ending(FILE *out, const struct view *view) {
-    char other[48];
-    snprintf(other, sizeof other, "%zu other", view->other_count);
-    if (view->other_count != 0)
-        put_kib(out, other, view->other_size, view->other_size_diff, view->difference);
-    put_kib(out, "Total allocated size", view->total_size, view->total_size_diff, view->difference);
+    put_sums(out, view);
     if (view->suppressions)
         put_suppressed(out, view);
     for (size_t i = 0; i < view->loss_count; i++)

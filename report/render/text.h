@@ -16,7 +16,7 @@
  *     domain     domain NUMBER
  *     size       average SMALLEST to LARGEST B
  * Of several keys, in their order, with commas between.
- * Control characters in names are written as \xNN. */
+ * Control characters in names are written as \xNN. Estimates are marked as estimate.h has it. */
 #ifndef HEAPTALLY_REPORT_TEXT_H
 #define HEAPTALLY_REPORT_TEXT_H
 

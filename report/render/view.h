@@ -35,6 +35,8 @@ struct view_row {
     uint64_t numbers[VIEW_KEYS]; /* of VIEW_THREAD: its id; VIEW_DOMAIN; VIEW_SIZE: the power of two */
     int64_t size, count;
     int64_t size_diff, count_diff;
+    double size_error, count_error;           /* standard errors of estimates, see view_is_estimate */
+    double size_diff_error, count_diff_error; /* upper bounds of them */
 };
 
 /* Whether a key is one of view->keys. */
@@ -47,6 +49,11 @@ static inline bool view_has_key(const enum view_key *keys, enum view_key key) {
 struct view_totals {
     int64_t live_bytes, live_blocks, peak_bytes, peak_blocks;
     uint64_t allocated_bytes, allocations, frees;
+    uint64_t
+        sample_bytes; /* 0: exact; else the figures are estimates, one block of so many bytes was traced */
+    struct {
+        double live_bytes, live_blocks, peak_bytes, peak_blocks, allocated_bytes, allocations, frees;
+    } errors; /* standard errors */
 };
 
 struct view_loss {
@@ -73,9 +80,23 @@ struct view {
     int64_t total_size, total_size_diff;
     bool suppressions; /* were asked for */
     int64_t suppressed_size, suppressed_count, suppressed_size_diff;
-    struct view_totals totals, old_totals;
-    const struct view_loss *losses; /* zero ones too */
+    double other_size_error,
+        other_size_diff_error; /* of estimates, as in rows; with cumulative upper bounds */
+    double total_size_error, total_size_diff_error;
+    double suppressed_size_error, suppressed_count_error, suppressed_size_diff_error;
+    struct view_totals totals, old_totals; /* old_totals: of a difference that is no growth */
+    const struct view_loss *losses;        /* zero ones too */
     size_t loss_count;
 };
+
+/* Whether sizes and counts are estimates, which renderers must mark. */
+static inline bool view_is_estimate(const struct view *view) {
+    return view->totals.sample_bytes != 0 || view->old_totals.sample_bytes != 0;
+}
+
+/* Whether differences have errors of their own: of a maximum that was kept, none is known. */
+static inline bool view_has_diff_errors(const struct view *view) {
+    return view_is_estimate(view) && view->difference && !view->growth;
+}
 
 #endif

@@ -22,6 +22,12 @@ static void add(struct measures *to, const struct measures *from) {
     to->frees += from->frees;
 }
 
+/* Also where there are none. */
+static void add_variances(struct variances *to, const struct variances *from) {
+    if (to != NULL && from != NULL)
+        variances_add(to, from);
+}
+
 static void add_cell(struct measures *to, const struct ht_cell *cell, uint32_t peak_sequence) {
     uint64_t live_bytes = cell->allocated_bytes - cell->freed_bytes;
     uint64_t live_blocks = cell->allocations - cell->frees;
@@ -56,8 +62,13 @@ static void take_cells(struct model *self, enum model_rows rows) {
         const struct ht_cell *cell = tables_cells(self->tables) + i;
         if (cell->stack == HT_STACK_NONE)
             continue;
-        struct model_stack *row = &self->stacks[self->cell_count++];
+        struct model_stack *row = &self->stacks[self->cell_count];
         *row = name_row(self->tables, cell, rows);
+        if (self->variances != NULL) {
+            row->variances = &self->variances[self->cell_count];
+            *row->variances = variances_of_cell(self->tables, i);
+        }
+        self->cell_count++;
         add_cell(&row->measures, cell, peak_sequence);
     }
 }
@@ -76,10 +87,12 @@ static int by_identity(const void *a, const void *b) {
 static size_t merge_equal(struct model_stack *rows, size_t count) {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++)
-        if (kept != 0 && by_identity(&rows[kept - 1], &rows[i]) == 0)
+        if (kept != 0 && by_identity(&rows[kept - 1], &rows[i]) == 0) {
             add(&rows[kept - 1].measures, &rows[i].measures);
-        else
+            add_variances(rows[kept - 1].variances, rows[i].variances);
+        } else {
             rows[kept++] = rows[i];
+        }
     return kept;
 }
 
@@ -100,16 +113,22 @@ static void bound_live(struct model *self) {
     self->live_high_bytes = (int64_t)(allocated[1] - freed[0]);
 }
 
+static void peak_now(struct measures *measures, struct variances *variances) {
+    measures->peak_bytes = measures->live_bytes;
+    measures->peak_blocks = measures->live_blocks;
+    if (variances == NULL)
+        return;
+    variances->peak_bytes = variances->live_bytes;
+    variances->peak_blocks = variances->live_blocks;
+}
+
 static void find_peak(struct model *self) {
     const struct ht_totals *totals = &self->tables->header.totals;
     if (self->totals.live_bytes > 0 && (uint64_t)self->totals.live_bytes > totals->peak_bytes) {
         self->peak_is_now = true;
-        for (size_t i = 0; i < self->stack_count; i++) {
-            self->stacks[i].measures.peak_bytes = self->stacks[i].measures.live_bytes;
-            self->stacks[i].measures.peak_blocks = self->stacks[i].measures.live_blocks;
-        }
-        self->totals.peak_bytes = self->totals.live_bytes;
-        self->totals.peak_blocks = self->totals.live_blocks;
+        for (size_t i = 0; i < self->stack_count; i++)
+            peak_now(&self->stacks[i].measures, self->stacks[i].variances);
+        peak_now(&self->totals, &self->total_variances);
     }
     self->peak_bound_bytes = 2 * totals->slots_in_use * totals->quantum_max_bytes;
 }
@@ -121,8 +140,10 @@ static void build(struct model *self, enum model_rows rows) {
         qsort(self->stacks, self->cell_count, sizeof *self->stacks, by_identity);
         self->stack_count = merge_equal(self->stacks, self->cell_count);
     }
-    for (size_t i = 0; i < self->stack_count; i++)
+    for (size_t i = 0; i < self->stack_count; i++) {
         add(&self->totals, &self->stacks[i].measures);
+        add_variances(&self->total_variances, self->stacks[i].variances);
+    }
     find_peak(self);
     self->live_low_bytes = self->live_high_bytes = self->totals.live_bytes;
     if (self->tables->running)
@@ -131,15 +152,20 @@ static void build(struct model *self, enum model_rows rows) {
 
 struct model *model_new_rows(const struct tables *tables, enum model_rows rows, struct error *error) {
     struct model *self = calloc(1, sizeof *self);
-    struct model_stack *stacks = calloc(tables->region[HT_REGION_CELLS].count + (size_t)1, sizeof *stacks);
-    if (self == NULL || stacks == NULL) {
+    size_t room = tables->region[HT_REGION_CELLS].count + (size_t)1;
+    struct model_stack *stacks = calloc(room, sizeof *stacks);
+    bool sampled = tables->header.sample_bytes != 0;
+    struct variances *variances = sampled ? calloc(room, sizeof *variances) : NULL;
+    if (self == NULL || stacks == NULL || (sampled && variances == NULL)) {
         free(self);
         free(stacks);
+        free(variances);
         error_out_of_memory(error);
         return NULL;
     }
     self->tables = tables;
     self->stacks = stacks;
+    self->variances = variances;
     build(self, rows);
     return self;
 }
@@ -152,5 +178,6 @@ void model_free(struct model *self) {
     if (self == NULL)
         return;
     free(self->stacks);
+    free(self->variances);
     free(self);
 }

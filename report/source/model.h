@@ -3,11 +3,14 @@
  * The cells of a stack are summed, and ids with the same hash and domain are the same stack. By thread, there
  * is one row for each stack and thread slot instead: what the slot's threads allocated less what they freed,
  * of whichever thread's blocks. Only the sum over slots is then never negative. By cell, there is one row for
- * each. */
+ * each.
+ *
+ * Of a sampled process all measures are estimates. */
 #ifndef HEAPTALLY_REPORT_MODEL_H
 #define HEAPTALLY_REPORT_MODEL_H
 
 #include "tables.h"
+#include "variances.h"
 
 struct measures {
     int64_t live_bytes, live_blocks;
@@ -22,6 +25,7 @@ struct model_stack {
     uint32_t slot;  /* an index in SLOTS, not verified; 0 unless by thread */
     uint16_t domain;
     struct measures measures;
+    struct variances *variances; /* of a sampled process; else null: the measures are exact */
 };
 
 struct model {
@@ -29,9 +33,11 @@ struct model {
     struct model_stack *stacks;
     size_t stack_count;
     struct measures totals;
-    size_t cell_count;         /* in use */
-    bool peak_is_now;          /* no free has followed the maximum */
-    uint64_t peak_bound_bytes; /* the true maximum is within this of totals.peak_bytes; 0: exact */
+    struct variances total_variances;
+    struct variances *variances; /* owned, one a cell; null: exact */
+    size_t cell_count;           /* in use */
+    bool peak_is_now;            /* no free has followed the maximum */
+    uint64_t peak_bound_bytes;   /* the true maximum is within this of totals.peak_bytes; 0: exact */
     int64_t live_low_bytes, live_high_bytes; /* of a running process: where live was meanwhile */
 };
 

@@ -54,6 +54,8 @@ static bool merge(const struct statistics *old, const struct statistics *new, st
             return false;
         row->size = row->size_diff = new->rows[i].size;
         row->count = row->count_diff = new->rows[i].count;
+        row->size_variance = row->size_diff_variance = new->rows[i].size_variance;
+        row->count_variance = row->count_diff_variance = new->rows[i].count_variance;
     }
     for (size_t i = 0; i < old->count; i++) {
         struct statistic *row = find_row(result, &old->rows[i]);
@@ -61,6 +63,8 @@ static bool merge(const struct statistics *old, const struct statistics *new, st
             return false;
         row->size_diff = minus(row->size, old->rows[i].size);
         row->count_diff = minus(row->count, old->rows[i].count);
+        row->size_diff_variance += old->rows[i].size_variance;
+        row->count_diff_variance += old->rows[i].count_variance;
     }
     return true;
 }
@@ -77,6 +81,7 @@ bool statistics_compare(const struct statistics *old, const struct statistics *n
     result->rows = calloc(old->count + new->count + 1, sizeof *result->rows);
     result->size_total = new->size_total;
     result->count_total = new->count_total;
+    result->size_total_variance = new->size_total_variance;
     if (result->groups == NULL || result->rows == NULL || !merge(old, new, result)) {
         statistics_free(result);
         return error_out_of_memory(error);

@@ -96,7 +96,7 @@ static bool raise(struct amount *maximum, struct statistic *row) {
         return false;
     row->size_diff = row->size - maximum->size;
     row->count_diff = row->count - maximum->count;
-    *maximum = (struct amount){row->size, row->count};
+    *maximum = (struct amount){.size = row->size, .count = row->count};
     return true;
 }
 
@@ -125,7 +125,7 @@ void growth_save(const struct growth *self, FILE *out) {
 }
 
 static bool load_line(struct growth *self, char *line, const char *name, struct error *error) {
-    struct amount amount;
+    struct amount amount = {0};
     int end = 0;
     line[strcspn(line, "\n")] = '\0';
     if (sscanf(line, "%" SCNd64 " %" SCNd64 " %n", &amount.size, &amount.count, &end) < 2 || end == 0)

@@ -7,6 +7,7 @@
 #include "group.h"
 #include "interner.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,7 +57,8 @@ static int64_t plus(int64_t a, int64_t b) {
     return (int64_t)((uint64_t)a + (uint64_t)b);
 }
 
-/* Adds a trace to a group, once. */
+/* Adds a trace to a group, once. A thread that frees the blocks of others has a variance below 0, and is
+ * uncertain by its magnitude. */
 static bool count_in(struct grouping *self, size_t trace, const frame_id *frames, size_t count,
                      frame_id sample) {
     struct amount amount = traces_amount(self->traces, trace, self->query->metric);
@@ -69,6 +71,8 @@ static bool count_in(struct grouping *self, size_t trace, const frame_id *frames
     self->last_trace[group] = trace + 1;
     self->result->rows[group].size = plus(self->result->rows[group].size, amount.size);
     self->result->rows[group].count = plus(self->result->rows[group].count, amount.count);
+    self->result->rows[group].size_variance += fabs(amount.size_variance);
+    self->result->rows[group].count_variance += fabs(amount.count_variance);
     return true;
 }
 
@@ -205,10 +209,14 @@ static bool count_trace(struct grouping *self, size_t trace) {
 static void add_amount(struct amount *to, struct amount amount) {
     to->size = plus(to->size, amount.size);
     to->count = plus(to->count, amount.count);
+    to->size_variance += amount.size_variance;
+    to->count_variance += amount.count_variance;
 }
 
 static bool count_traces(struct grouping *self) {
     const struct query *query = self->query;
+    /* over all threads, what one frees takes away what another has allocated, in the variance too */
+    bool all_threads = !filters_have(&query->filters, FILTER_THREAD);
     for (size_t i = 0; i < traces_count(self->traces); i++) {
         struct amount amount = traces_amount(self->traces, i, query->metric);
         bool accepted, suppressed = false;
@@ -227,6 +235,7 @@ static bool count_traces(struct grouping *self) {
         }
         self->result->size_total = plus(self->result->size_total, amount.size);
         self->result->count_total = plus(self->result->count_total, amount.count);
+        self->result->size_total_variance += all_threads ? amount.size_variance : fabs(amount.size_variance);
         if (!count_trace(self, i))
             return false;
     }

@@ -41,14 +41,18 @@ struct statistic {
     frame_id sample; /* a frame of the group as it was before grouping, for its function and module */
     int64_t size, count;
     int64_t size_diff, count_diff; /* of a comparison; else 0 */
+    /* Of estimates, else 0. Of the differences they are at most so large: a block that is on both sides adds
+     * to both variances, and takes itself away in the difference. */
+    double size_variance, count_variance, size_diff_variance, count_diff_variance;
 };
 
 struct statistics {
     struct statistic *rows; /* owned, sorted */
     size_t count;
     int64_t size_total, count_total; /* over traces: with `cumulative`, less than the sum of the rows */
-    struct amount suppressed;        /* what the filters let pass and the suppressions left out */
-    struct interner *groups;         /* owned: the rows' frames */
+    double size_total_variance;
+    struct amount suppressed; /* what the filters let pass and the suppressions left out */
+    struct interner *groups;  /* owned: the rows' frames */
 };
 
 /* Groups. Traces without blocks (size and count 0) make no rows. The result must be freed. */

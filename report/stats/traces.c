@@ -78,12 +78,20 @@ struct frames *traces_frame_table(const struct traces *self) {
 }
 
 struct amount traces_amount(const struct traces *self, size_t trace, enum metric metric) {
-    const struct measures *measures = &self->model->stacks[trace].measures;
+    static const struct variances exact;
+    const struct model_stack *row = &self->model->stacks[trace];
+    const struct measures *measures = &row->measures;
+    const struct variances *variances = row->variances != NULL ? row->variances : &exact;
     switch (metric) {
-    case METRIC_PEAK: return (struct amount){measures->peak_bytes, measures->peak_blocks};
+    case METRIC_PEAK:
+        return (struct amount){measures->peak_bytes, measures->peak_blocks, variances->peak_bytes,
+                               variances->peak_blocks};
     case METRIC_TOTAL:
-        return (struct amount){(int64_t)measures->allocated_bytes, (int64_t)measures->allocations};
-    default: return (struct amount){measures->live_bytes, measures->live_blocks};
+        return (struct amount){(int64_t)measures->allocated_bytes, (int64_t)measures->allocations,
+                               variances->allocated_bytes, variances->allocations};
+    default:
+        return (struct amount){measures->live_bytes, measures->live_blocks, variances->live_bytes,
+                               variances->live_blocks};
     }
 }
 

@@ -22,9 +22,10 @@ enum metric {
     METRIC_TOTAL, /* all blocks ever allocated */
 };
 
-/* What is added up in rows. */
+/* What is added up in rows. Of a sampled process size and count are estimates, which have variances. */
 struct amount {
     int64_t size, count;
+    double size_variance, count_variance; /* 0: exact; negative in a thread that frees the blocks of others */
 };
 
 struct traces;

@@ -8,4 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+/* cmocka's own compares floats. */
+#define assert_near(value, expected) assert_true((value) - (expected) < 1e-6 && (expected) - (value) < 1e-6)
+
 #endif

@@ -89,6 +89,35 @@ uint32_t make_slot(struct tables *tables, uint32_t tid) {
     return append(tables, HT_REGION_SLOTS, &slot, 1);
 }
 
+void make_samples(struct tables *tables, uint64_t sample_bytes) {
+    tables->header.sample_bytes = sample_bytes;
+    while (tables->region[HT_REGION_SAMPLES].count < tables->region[HT_REGION_CELLS].count) {
+        const struct ht_cell *cell = made_cell(tables, tables->region[HT_REGION_SAMPLES].count);
+        double allocations = (double)cell->allocations, frees = (double)cell->frees;
+        struct ht_sample sample = {.allocated_bytes_variance = 100 * allocations,
+                                   .freed_bytes_variance = 100 * frees,
+                                   .allocated_blocks_variance = allocations,
+                                   .freed_blocks_variance = frees,
+                                   .allocations = cell->allocations,
+                                   .frees = cell->frees};
+        append(tables, HT_REGION_SAMPLES, &sample, 1);
+    }
+}
+
+struct ht_sample *made_sample(struct tables *tables, uint32_t cell) {
+    return (struct ht_sample *)tables->region[HT_REGION_SAMPLES].at + cell;
+}
+
+uint32_t make_mismatch(struct tables *tables, uint32_t count, uint32_t differs_at) {
+    struct ht_mismatch mismatch = {
+        .valid = 1, .differs_at = differs_at, .frame_count = count, .reference_count = count + 1};
+    for (uint32_t i = 0; i < HT_MISMATCH_FRAMES; i++) {
+        mismatch.frames[i] = 0x401000 + 16 * i;
+        mismatch.reference[i] = mismatch.frames[i] + (i >= differs_at);
+    }
+    return append(tables, HT_REGION_MISMATCHES, &mismatch, 1);
+}
+
 struct ht_cell *made_cell(struct tables *tables, uint32_t cell) {
     return (struct ht_cell *)tables->region[HT_REGION_CELLS].at + cell;
 }

@@ -19,6 +19,16 @@ uint32_t make_stack(struct tables *tables, uint32_t base, uint16_t kept, const u
 /* A cell: `allocations` blocks of `size` bytes, of which `frees` were freed. */
 uint32_t make_cell(struct tables *tables, uint32_t stack, uint64_t allocations, uint64_t size,
                    uint64_t frees);
+
+/* Makes the tables those of a process sampled at this distance: a record of SAMPLES for each cell that is
+ * there, with a variance of 100 bytes^2 and 1 block^2 for each of its allocations, and as much for each of
+ * its frees. */
+void make_samples(struct tables *tables, uint64_t sample_bytes);
+struct ht_sample *made_sample(struct tables *tables, uint32_t cell);
+
+/* A mismatch of stacks of `count` frames, and of one more by libunwind: the addresses 0x401000 + 16 * i, of
+ * which those from `differs_at` on differ. */
+uint32_t make_mismatch(struct tables *tables, uint32_t count, uint32_t differs_at);
 uint32_t make_slot(struct tables *tables, uint32_t tid);
 struct ht_cell *made_cell(struct tables *tables, uint32_t cell);
 struct ht_stack *made_stack(struct tables *tables, uint32_t stack);

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 static const enum ht_region_id damaged[] = {HT_REGION_MODULES, HT_REGION_PCS,   HT_REGION_FRAMES,
-                                            HT_REGION_STACKS,  HT_REGION_CELLS, HT_REGION_SLOTS};
+                                            HT_REGION_STACKS,  HT_REGION_CELLS, HT_REGION_SLOTS,
+                                            HT_REGION_SAMPLES};
 
 static void damage(struct tables *tables) {
     enum ht_region_id id = damaged[(size_t)rand() % (sizeof damaged / sizeof *damaged)];
@@ -21,6 +22,15 @@ static void damage(struct tables *tables) {
     }
 }
 
+/* Neither NaN nor infinite. */
+static void expect_sane(const struct statistics *statistics) {
+    assert_true(variances_error(statistics->size_total_variance) < 1e30);
+    for (size_t i = 0; i < statistics->count; i++) {
+        assert_true(variances_error(statistics->rows[i].size_variance) < 1e30);
+        assert_true(variances_error(statistics->rows[i].count_diff_variance) < 1e30);
+    }
+}
+
 /* Every key with what follows it, so that numbers, places and stacks are combined. */
 static void use(struct traces *traces, struct frames *frames) {
     struct statistics of_key, cumulative, difference;
@@ -31,6 +41,9 @@ static void use(struct traces *traces, struct frames *frames) {
         query.cumulative = key != KEY_TRACEBACK && query.keys[1] != KEY_TRACEBACK;
         assert_true(statistics_of(traces, &query, &cumulative, NULL));
         assert_true(statistics_compare(&of_key, &cumulative, frames, &difference, NULL));
+        expect_sane(&of_key);
+        expect_sane(&cumulative);
+        expect_sane(&difference);
         statistics_free(&difference);
         statistics_free(&cumulative);
         statistics_free(&of_key);
@@ -59,6 +72,8 @@ static void damaged_tables_do_no_harm(void **state) {
     for (int round = 0; round < rounds; round++) {
         struct tables *tables = make_example();
         tables->header.totals.peak_bytes = (uint64_t)rand() % 10000;
+        if (round % 2 == 0)
+            make_samples(tables, 1024);
         for (int i = rand() % 12; i >= 0; i--)
             damage(tables);
         good += try(tables);

@@ -4,6 +4,8 @@
 #include "source/image.h"
 #include "source/model.h"
 
+#include <float.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,6 +187,92 @@ static void the_peak_is_kept_or_live_or_now(void **state) {
     tables_free(tables);
 }
 
+/* What lives is as uncertain as what was allocated less what was freed; ids of one stack are one row. */
+static void variances_add_up(void **state) {
+    (void)state;
+    struct tables *tables = make_example();
+    make_cell(tables, 3, 1, 50, 0);
+    make_samples(tables, 1024);
+    struct model *model = model_new(tables, NULL);
+    for (size_t i = 0; i < model->stack_count; i++)
+        if (model->stacks[i].stack == 3) {
+            assert_near(model->stacks[i].variances->live_bytes, 100 * (60 + 1));
+            assert_near(model->stacks[i].variances->live_blocks, 60 + 1);
+            assert_near(model->stacks[i].variances->allocations, 100 + 1);
+            assert_near(model->stacks[i].variances->frees, 40);
+        }
+    assert_near(model->total_variances.live_bytes, 100 * (60 + 1 + 7 + 1));
+    assert_near(model->total_variances.freed_bytes, 100 * 40);
+    model_free(model);
+    tables->header.sample_bytes = 0;
+    model = model_new(tables, NULL);
+    assert_null(model->stacks[0].variances);
+    assert_near(model->total_variances.live_bytes, 0);
+    model_free(model);
+    tables_free(tables);
+}
+
+/* As the_peak_is_kept_or_live_or_now. */
+static void variances_of_the_peak_are_those_of_its_cells(void **state) {
+    (void)state;
+    struct tables *tables = make_example();
+    make_samples(tables, 1024);
+    tables->header.totals.peak_sequence = (uint64_t)5 << 32 | 9;
+    tables->header.totals.peak_bytes = 9000;
+    made_cell(tables, 1)->peak_sequence = 9;
+    made_cell(tables, 1)->peak_bytes = 1500;
+    made_sample(tables, 1)->peak_bytes_variance = 12345;
+    made_sample(tables, 1)->peak_blocks_variance = 99;
+    made_sample(tables, 2)->peak_bytes_variance = 1e9; /* of an older maximum */
+    struct model *model = model_new(tables, NULL);
+    assert_near(model->total_variances.peak_bytes, 12345 + 100 * (7 + 1));
+    assert_near(model->total_variances.peak_blocks, 99 + 7 + 1);
+    model_free(model);
+    tables->header.totals.peak_bytes = 7600; /* less than what lives now */
+    model = model_new(tables, NULL);
+    assert_near(model->total_variances.peak_bytes, 100 * (60 + 7 + 1));
+    model_free(model);
+    tables_free(tables);
+}
+
+static void hostile_variances_are_zero(void **state) {
+    static const double hostile[] = {NAN, -NAN, INFINITY, -INFINITY, -1, 1e300, -1e300, DBL_MAX};
+    (void)state;
+    for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
+        struct tables *tables = make_example();
+        make_samples(tables, 1024);
+        struct ht_sample *sample = made_sample(tables, 2);
+        sample->allocated_bytes_variance = sample->freed_bytes_variance = hostile[i];
+        sample->allocated_blocks_variance = sample->freed_blocks_variance = hostile[i];
+        sample->peak_bytes_variance = sample->peak_blocks_variance = hostile[i];
+        made_cell(tables, 2)->peak_sequence = (uint32_t)tables->header.totals.peak_sequence;
+        tables->header.totals.peak_bytes = 1u << 30;
+        struct model *model = model_new(tables, NULL);
+        assert_near(model->total_variances.live_bytes, 100 * (60 + 1));
+        assert_near(model->total_variances.allocations, 100 + 1);
+        assert_true(variances_error(model->total_variances.peak_bytes) < 1e4);
+        assert_true(variances_error(hostile[i]) >= 0);
+        model_free(model);
+        tables_free(tables);
+    }
+}
+
+static void missing_samples_are_zero(void **state) {
+    (void)state;
+    struct tables *tables = make_example();
+    make_samples(tables, 1024);
+    tables->region[HT_REGION_SAMPLES].count = 3;
+    struct model *model = model_new(tables, NULL);
+    assert_near(model->total_variances.live_blocks, 60 + 7);
+    model_free(model);
+    tables->region[HT_REGION_SAMPLES].count = 0;
+    model = model_new(tables, NULL);
+    assert_near(model->total_variances.live_blocks, 0);
+    assert_int_equal(variances_sum_traced(tables).allocations, 0);
+    model_free(model);
+    tables_free(tables);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_image_is_read),
@@ -196,6 +284,10 @@ int main(void) {
         cmocka_unit_test(cells_and_equal_hashes_add_up),
         cmocka_unit_test(frees_by_another_thread_cancel),
         cmocka_unit_test(the_peak_is_kept_or_live_or_now),
+        cmocka_unit_test(variances_add_up),
+        cmocka_unit_test(variances_of_the_peak_are_those_of_its_cells),
+        cmocka_unit_test(hostile_variances_are_zero),
+        cmocka_unit_test(missing_samples_are_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

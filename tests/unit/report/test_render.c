@@ -286,6 +286,83 @@ static void sources_are_annotated(void **state) {
                   annotated((struct annotation){.file = "/no/such\x1b.c", .lines = lines, .count = 3}));
 }
 
+/* ---- estimates ---- */
+
+/* The rows with errors, as a sampled process has them. */
+static struct view make_estimates(struct view_row *with_errors) {
+    struct view view = make_view(VIEW_LINENO);
+    memcpy(with_errors, rows, sizeof rows);
+    with_errors[0].size_error = 1024.0 * 1024 + 300;
+    with_errors[0].count_error = 12345.6;
+    with_errors[0].size_diff_error = 2048.0 * 1024;
+    with_errors[0].count_diff_error = 20000;
+    view.rows = with_errors;
+    view.totals.sample_bytes = view.old_totals.sample_bytes = 512 * 1024;
+    view.totals.errors.live_bytes = 1.5e6;
+    view.totals.errors.frees = 7.25;
+    view.other_size_error = 4096;
+    view.other_size_diff_error = 5000;
+    view.total_size_error = 1.5e6;
+    view.total_size_diff_error = 2.25e6;
+    view.suppressions = true;
+    view.suppressed_size = 2048;
+    view.suppressed_count = 3;
+    view.suppressed_size_error = 1024;
+    view.suppressed_count_error = 1.5;
+    return view;
+}
+
+static void append(char **all, struct view view) {
+    char *text = render(text_render, &view), *longer;
+    assert_true(asprintf(&longer, "%s# %s%s%s\n%s", *all, view.difference ? "difference" : "top",
+                         view.growth ? ", growth" : "", view.bare ? ", bare" : "", text) > 0);
+    free(text);
+    free(*all);
+    *all = longer;
+}
+
+static void estimates_have_errors(void **state) {
+    struct view_row with_errors[sizeof rows / sizeof *rows];
+    struct view view = make_estimates(with_errors);
+    char *all = strdup("");
+    (void)state;
+    view.row_count = 2;
+    append(&all, view);
+    view.difference = true;
+    append(&all, view);
+    view.old_totals.sample_bytes = 0;
+    append(&all, view);
+    view.growth = true;
+    append(&all, view);
+    view.bare = true;
+    append(&all, view);
+    expect_golden("estimates.txt", all);
+    view.growth = false;
+    expect_golden("estimates.json", render(json_view_render, &view));
+}
+
+static void estimates_of_lines_have_errors(void **state) {
+    static const struct annotated_line lines[] = {
+        {.line = 5,
+         .live = 8388608,
+         .peak = 9437184,
+         .allocations = 300000,
+         .frees = 199999,
+         .variances = {.live = 1e10, .peak = 4e10, .allocations = 1e6, .frees = 9e4}},
+        {.line = 11, .live = 0, .peak = 1, .allocations = 2, .frees = 2, .variances = {.live = -1e-9}},
+    };
+    (void)state;
+    expect_golden("annotate-estimates.txt", annotated((struct annotation){.file = SOURCE,
+                                                                          .lines = lines,
+                                                                          .count = 2,
+                                                                          .sample_bytes = 65536,
+                                                                          .suppressions = true,
+                                                                          .suppressed_size = 512,
+                                                                          .suppressed_count = 2,
+                                                                          .suppressed_size_error = 100,
+                                                                          .suppressed_count_error = 1}));
+}
+
 static void tables_are_aligned(void **state) {
     static const struct table_column columns[] = {
         {"PID", true}, {"PROGRAM", false}, {"LIVE", true}, {"STARTED", false}};
@@ -310,6 +387,8 @@ int main(void) {
         cmocka_unit_test(headings_name_the_metric),
         cmocka_unit_test(json_is_json),
         cmocka_unit_test(sources_are_annotated),
+        cmocka_unit_test(estimates_have_errors),
+        cmocka_unit_test(estimates_of_lines_have_errors),
         cmocka_unit_test(tables_are_aligned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -429,6 +429,45 @@ static void threads_are_a_key_of_a_model_by_thread(void **state) {
     end(&world);
 }
 
+/* ---- estimates ---- */
+
+static void rows_sum_their_variances(void **state) {
+    (void)state;
+    struct world world = begin();
+    ADD(&world, 3, 10, MAIN);
+    ADD(&world, 4, 10, FILL);
+    ADD(&world, 5, 10, MAIN, FILL);
+    make_samples(world.tables, 1024);
+    group(&world, (struct query){.keys = {KEY_LINENO}});
+    expect_line(&world, 0, "/src/a.c", 9, 90, 9);
+    assert_near(world.statistics.rows[0].size_variance, 900);
+    assert_near(world.statistics.rows[0].count_variance, 9);
+    assert_near(world.statistics.size_total_variance, 1200);
+    group(&world, (struct query){.keys = {KEY_LINENO}, .cumulative = true});
+    expect_line(&world, 1, "/src/a.c", 10, 80, 8);
+    assert_near(world.statistics.rows[1].size_variance, 800);
+    assert_near(world.statistics.size_total_variance, 1200);
+    end(&world);
+}
+
+/* What a thread frees of another is uncertain too, and in the sum takes away. */
+static void threads_have_their_own_variances(void **state) {
+    (void)state;
+    struct world world = begin();
+    ADD(&world, 5, 10, MAIN);
+    make_cell(world.tables, HT_STACK_FIRST, 0, 10, 2);
+    made_cell(world.tables, 1)->slot = make_slot(world.tables, 4001);
+    made_cell(world.tables, 2)->slot = make_slot(world.tables, 4002);
+    make_samples(world.tables, 1024);
+    world.model = model_new_rows(world.tables, MODEL_BY_THREAD, NULL);
+    world.traces = traces_new(world.model, world.symbols, world.frames, NULL);
+    group(&world, (struct query){.keys = {KEY_THREAD}});
+    assert_near(world.statistics.rows[0].size_variance, 500);
+    assert_near(world.statistics.rows[1].size_variance, 200);
+    assert_near(world.statistics.size_total_variance, 300);
+    end(&world);
+}
+
 static void keys_are_combined(void **state) {
     (void)state;
     struct world world = begin();
@@ -466,11 +505,13 @@ static void differences_are_ordered_as_compare_to(void **state) {
     ADD(&old, 1, 100, MAIN);  /* gone */
     ADD(&old, 4, 10, FILL);   /* unchanged */
     ADD(&old, 1, 50, VECTOR); /* grows by 100 */
+    make_samples(old.tables, 1024);
     group(&old, (struct query){.keys = {KEY_LINENO}});
     new = (struct world){.tables = make_tables(), .symbols = symbols_new(NULL), .frames = old.frames};
     new.module = make_module(new.tables, "/lib/libx.so", 0x10000);
     ADD(&new, 4, 10, FILL);
     ADD(&new, 3, 50, VECTOR);
+    make_samples(new.tables, 1024);
     group(&new, (struct query){.keys = {KEY_LINENO}});
     assert_true(statistics_compare(&old.statistics, &new.statistics, old.frames, &difference, NULL));
     statistics_free(&new.statistics);
@@ -479,9 +520,14 @@ static void differences_are_ordered_as_compare_to(void **state) {
     expect_line(&new, 0, "/src/table.cc", 21, 150, 3); /* +100, 150 left */
     assert_int_equal(difference.rows[0].size_diff, 100);
     assert_int_equal(difference.rows[0].count_diff, 2);
+    assert_near(difference.rows[0].size_variance, 300);
+    assert_near(difference.rows[0].size_diff_variance, 100 + 300);
+    assert_near(difference.rows[0].count_diff_variance, 1 + 3);
     expect_line(&new, 1, "/src/a.c", 10, 0, 0); /* -100, nothing left */
     assert_int_equal(difference.rows[1].size_diff, -100);
     assert_int_equal(difference.rows[1].count_diff, -1);
+    assert_near(difference.rows[1].size_variance, 0);
+    assert_near(difference.rows[1].size_diff_variance, 100);
     expect_line(&new, 2, "/src/a.c", 9, 40, 4);
     assert_int_equal(difference.rows[2].size_diff, 0);
     new.frames = frames_new(); /* the old world frees the shared ones */
@@ -507,6 +553,8 @@ int main(void) {
         cmocka_unit_test(suppressions_are_leak_sanitizers),
         cmocka_unit_test(domains_and_classes_of_sizes_are_keys),
         cmocka_unit_test(threads_are_a_key_of_a_model_by_thread),
+        cmocka_unit_test(rows_sum_their_variances),
+        cmocka_unit_test(threads_have_their_own_variances),
         cmocka_unit_test(keys_are_combined),
         cmocka_unit_test(recursion_counts_each_frame_where_asked),
         cmocka_unit_test(differences_are_ordered_as_compare_to),
