@@ -170,10 +170,12 @@ _Static_assert(sizeof(struct ht_cell) == 64, "ht_cell is part of the file format
 
 /* Sampling (sample_bytes = R > 0). A block of s bytes is traced with probability p = 1 - exp(-s / R), and a
  * traced one stands for 1 / p blocks of s bytes each: all figures of cells and totals are then sums of these,
- * unbiased estimates (Horvitz and Thompson, 1952), rounded to whole blocks without bias. What such a sum is
- * uncertain by is estimated, unbiased too, by the sum of s^2 (1 - p) / p^2 over the traced blocks: the
- * variance of the bytes; and of (1 - p) / p^2: of the blocks. Record i belongs to cell i, and as there, live
- * = allocated - freed holds for the sum over a stack's cells. */
+ * unbiased estimates (Horvitz and Thompson, 1952). The sums are kept here in small parts, since 1 / p is no whole
+ * number; a cell has them rounded. What such a sum is uncertain by is estimated, unbiased too, by the sum of
+ * s^2 (1 - p) / p^2 over the traced blocks: the variance of the bytes; and of (1 - p) / p^2: of the blocks. Record
+ * i belongs to cell i, and as there, live = allocated - freed holds for the sum over a stack's cells. */
+#define HT_SAMPLE_BLOCK 65536u /* parts of a block */
+#define HT_SAMPLE_BYTE  256u   /* parts of a byte */
 struct ht_sample {
     double allocated_bytes_variance; /* (atomic), as all below; bytes^2 */
     double freed_bytes_variance;
@@ -183,8 +185,11 @@ struct ht_sample {
     double peak_blocks_variance;
     uint64_t allocations; /* traced, not estimated */
     uint64_t frees;
+    uint64_t allocated_block_parts, freed_block_parts; /* HT_SAMPLE_BLOCK a block */
+    uint64_t allocated_byte_parts, freed_byte_parts;   /* HT_SAMPLE_BYTE a byte */
+    uint64_t reserved[4];
 };
-_Static_assert(sizeof(struct ht_sample) == 64, "ht_sample is part of the file format");
+_Static_assert(sizeof(struct ht_sample) == 128, "ht_sample is part of the file format");
 
 /* HEAPTALLY_VERIFY_UNWIND: a stack that two unwinders found different, newest frames first. Of the first few
  * only; mismatched_stacks counts all. */

@@ -83,7 +83,7 @@ bool start_once(void) {
         return false;
     }
     if (options.sample_bytes != 0)
-        sample_begin(options.sample_bytes, image_header->hash_key[1]);
+        sample_begin(options.sample_bytes);
     image_header->totals.peak_sequence = 1;
     return true;
 }

@@ -78,13 +78,9 @@ static inline bool is_own(void) {
     return likely(page_word() == own_word);
 }
 
-static struct weight weight_of(uintptr_t address, uint64_t size_bytes) {
-    return options.sample_bytes != 0 ? sample_weight(size_bytes, address)
-                                     : (struct weight){1, size_bytes, 0, 0};
-}
-
 static void inherit_block(uintptr_t address, struct block block) {
-    counters_inherit(block.cell, weight_of(address, block.size_bytes));
+    (void)address;
+    counters_inherit(block.cell, block.size_bytes);
 }
 
 /* The child's first event. The mapping is still the parent's; nothing may be written before it is ours. */
@@ -139,9 +135,9 @@ void track_verify(void) {
 
 /* ---- counting, exact or sampled ---- */
 
-static void count_block(struct thread *thread, uintptr_t address, struct block block, bool freed) {
+static void count_block(struct thread *thread, struct block block, bool freed) {
     if (unlikely(options.sample_bytes != 0))
-        counters_sampled(thread, block.cell, sample_weight(block.size_bytes, address), freed);
+        counters_sampled(thread, block.cell, sample_weight(block.size_bytes), freed);
     else if (freed)
         (void)counters_freed(thread, block.cell, block.size_bytes); /* a sweep can wait */
     else
@@ -156,7 +152,7 @@ static void count_deferred(struct thread *thread) {
         count = __atomic_load_n(&thread->deferred_count, __ATOMIC_RELAXED);
         for (; done < count && done < DEFERRED_MAX; done++) {
             const struct deferred *event = &thread->deferred[done];
-            count_block(thread, event->address, (struct block){event->size_bytes, event->cell}, event->freed);
+            count_block(thread, (struct block){event->size_bytes, event->cell}, event->freed);
         }
     } while (!__atomic_compare_exchange_n(&thread->deferred_count, &count, 0, false, __ATOMIC_RELAXED,
                                           __ATOMIC_RELAXED));
@@ -234,10 +230,10 @@ static inline bool enter_exactly(struct thread **thread) {
     return likely(page_word() == OWN_IMAGE) && enter(thread);
 }
 
-static void defer(struct thread *thread, uintptr_t address, struct block block, bool freed) {
+static void defer(struct thread *thread, struct block block, bool freed) {
     uint32_t at = __atomic_fetch_add(&thread->deferred_count, 1, __ATOMIC_RELAXED);
     if (at < DEFERRED_MAX)
-        thread->deferred[at] = (struct deferred){block.cell, freed, block.size_bytes, address};
+        thread->deferred[at] = (struct deferred){block.cell, freed, block.size_bytes};
     else
         image_lose(HT_LOSS_DEFERRED, 1); /* at once: a thread whose handler jumped out may never leave */
 }
@@ -304,9 +300,9 @@ static bool replaced(struct thread *thread, uintptr_t address, struct block old,
     }
     __atomic_fetch_add(&image_slots[thread->slot].lost_frees, 1, __ATOMIC_RELAXED);
     if (nested)
-        defer(thread, address, old, true);
+        defer(thread, old, true);
     else
-        count_block(thread, address, old, true);
+        count_block(thread, old, true);
     return true;
 }
 
@@ -387,9 +383,9 @@ static void allocated_in(struct thread *thread, uintptr_t address, uint64_t size
     bool count = put == BLOCKS_PUT || settle_put(put, thread, address, size_bytes, old, nested);
     thread->last_block = address;
     if (count && nested)
-        defer(thread, address, block, false);
+        defer(thread, block, false);
     else if (count)
-        count_block(thread, address, block, false);
+        count_block(thread, block, false);
 }
 
 static __attribute__((noinline)) void allocated_slowly(void *block, size_t size_bytes,
@@ -447,13 +443,13 @@ static void count_unmatched(struct thread *thread) {
 }
 
 /* The block is free: counts it, or that it was none of ours. */
-static inline void count_free(struct thread *thread, bool nested, const void *block, struct block old) {
+static inline void count_free(struct thread *thread, bool nested, struct block old) {
     if (unlikely(old.cell == 0))
         count_unmatched(thread);
     else if (unlikely(nested))
-        defer(thread, (uintptr_t)block, old, true);
+        defer(thread, old, true);
     else
-        count_block(thread, (uintptr_t)block, old, true);
+        count_block(thread, old, true);
 }
 
 /* known: it has been taken out of the table before, and was that. */
@@ -465,7 +461,7 @@ static __attribute__((noinline)) void freed_slowly(const void *block, const stru
     struct block old = known != NULL ? *known : take_out(block);
     if (thread != NULL) {
         thread->last_block = 0;
-        count_free(thread, nested, block, old);
+        count_free(thread, nested, old);
     } else if (old.cell != 0) {
         image_lose(HT_LOSS_FREES, 1);
     }
@@ -516,28 +512,27 @@ struct block track_forget(void *block) {
     return old;
 }
 
-void track_forgotten(struct block old, const void *block) {
+void track_forgotten(struct block old) {
     struct thread *thread;
     if (unlikely(!enter_exactly(&thread))) {
         if (old.cell != 0 || page_word() != OWN_SAMPLED)
-            freed_slowly(block, &old);
+            freed_slowly(NULL, &old);
         return;
     }
-    count_free(thread, false, block, old);
+    count_free(thread, false, old);
     leave(thread);
 }
 
 /* ---- realloc ---- */
 
-void track_reallocated(struct block old, const void *before, void *block, size_t size_bytes,
-                       const struct caller *caller) {
+void track_reallocated(struct block old, void *block, size_t size_bytes, const struct caller *caller) {
     struct thread *thread;
     if (unlikely(!enter_exactly(&thread))) {
-        track_forgotten(old, before);
+        track_forgotten(old);
         track_allocated(block, size_bytes, caller);
         return;
     }
-    count_free(thread, false, before, old);
+    count_free(thread, false, old);
     allocated(thread, (uintptr_t)block, size_bytes, caller);
     leave(thread);
 }

@@ -27,9 +27,8 @@ void track_freed(void *block);
  * Then, when it has succeeded, track_reallocated: counts the free of `old` and an allocation; or when it
  * has freed the block, track_forgotten; or when it has failed, track_restore: as if nothing had been. */
 struct block track_forget(void *block);
-void track_reallocated(struct block old, const void *before, void *block, size_t size_bytes,
-                       const struct caller *caller);
-void track_forgotten(struct block old, const void *block);
+void track_reallocated(struct block old, void *block, size_t size_bytes, const struct caller *caller);
+void track_forgotten(struct block old);
 void track_restore(struct block old, void *block);
 
 /* Events of this thread between mute and unmute are neither traced nor counted: the loader's own

@@ -102,9 +102,9 @@ static void *realloc_bootstrap(const struct real *table, void *block, size_t siz
 static void *settle(struct block old, void *before, void *after, size_t size_bytes,
                     const struct caller *caller) {
     if (after != NULL)
-        track_reallocated(old, before, after, size_bytes, caller);
+        track_reallocated(old, after, size_bytes, caller);
     else if (size_bytes == 0)
-        track_forgotten(old, before);
+        track_forgotten(old);
     else
         track_restore(old, before);
     return after;

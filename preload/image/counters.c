@@ -131,24 +131,41 @@ static void note_peak_variance(struct ht_sample *sample, const struct ht_cell *c
         sample->allocated_blocks_variance - sample->freed_blocks_variance - sample->peak_blocks_variance);
 }
 
+/* What a figure of a cell becomes with more parts in its sum. */
+static uint64_t rounded(uint64_t parts, uint64_t whole) {
+    return (parts + whole / 2) / whole;
+}
+
+static void add_weight(struct ht_cell *cell, struct ht_sample *sample, struct weight weight, bool freed) {
+    uint64_t *blocks = freed ? &sample->freed_block_parts : &sample->allocated_block_parts;
+    uint64_t *bytes = freed ? &sample->freed_byte_parts : &sample->allocated_byte_parts;
+    counters_open(cell);
+    note_peak_variance(sample, cell);
+    counters_note_peak(cell);
+    counters_bump(blocks, weight.block_parts);
+    counters_bump(bytes, weight.byte_parts);
+    counters_bump(freed ? &sample->frees : &sample->allocations, 1);
+    add(freed ? &sample->freed_bytes_variance : &sample->allocated_bytes_variance, weight.bytes_variance);
+    add(freed ? &sample->freed_blocks_variance : &sample->allocated_blocks_variance, weight.blocks_variance);
+    __atomic_store_n(freed ? &cell->frees : &cell->allocations, rounded(*blocks, HT_SAMPLE_BLOCK),
+                     __ATOMIC_RELAXED);
+    __atomic_store_n(freed ? &cell->freed_bytes : &cell->allocated_bytes, rounded(*bytes, HT_SAMPLE_BYTE),
+                     __ATOMIC_RELAXED);
+    counters_close(cell);
+}
+
 void counters_sampled(struct thread *self, uint32_t id, struct weight weight, bool freed) {
     if (image_cells[id].slot != self->slot)
         id = cells_find(self, image_cells[id].stack);
     struct ht_cell *cell = &image_cells[id];
     struct ht_sample *sample = &image_samples[id];
     if (freed)
-        counters_shrink(self, weight.bytes);
+        (void)counters_shrink(self, rounded(sample->freed_byte_parts + weight.byte_parts, HT_SAMPLE_BYTE) -
+                                        cell->freed_bytes);
     else
-        counters_grow(self, weight.bytes);
-    counters_open(cell);
-    note_peak_variance(sample, cell);
-    counters_note_peak(cell);
-    counters_bump(freed ? &cell->frees : &cell->allocations, weight.blocks);
-    counters_bump(freed ? &cell->freed_bytes : &cell->allocated_bytes, weight.bytes);
-    counters_bump(freed ? &sample->frees : &sample->allocations, 1);
-    add(freed ? &sample->freed_bytes_variance : &sample->allocated_bytes_variance, weight.bytes_variance);
-    add(freed ? &sample->freed_blocks_variance : &sample->allocated_blocks_variance, weight.blocks_variance);
-    counters_close(cell);
+        counters_grow(self, rounded(sample->allocated_byte_parts + weight.byte_parts, HT_SAMPLE_BYTE) -
+                                cell->allocated_bytes);
+    add_weight(cell, sample, weight, freed);
 }
 
 /* ---- after a fork: one thread, so plain stores ---- */
@@ -168,16 +185,17 @@ void counters_reset(void) {
     image_header->inherited_bytes = 0;
 }
 
-void counters_inherit(uint32_t id, struct weight weight) {
-    image_cells[id].allocations += weight.blocks;
-    image_cells[id].allocated_bytes += weight.bytes;
-    image_header->inherited_blocks += weight.blocks;
-    image_header->inherited_bytes += weight.bytes;
-    if (image_header->sample_bytes == 0)
-        return;
-    image_samples[id].allocations++;
-    image_samples[id].allocated_bytes_variance += weight.bytes_variance;
-    image_samples[id].allocated_blocks_variance += weight.blocks_variance;
+void counters_inherit(uint32_t id, uint64_t size_bytes) {
+    struct ht_cell *cell = &image_cells[id];
+    uint64_t blocks = cell->allocations, bytes = cell->allocated_bytes;
+    if (image_header->sample_bytes != 0) {
+        add_weight(cell, &image_samples[id], sample_weight(size_bytes), false);
+    } else {
+        cell->allocations++;
+        cell->allocated_bytes += size_bytes;
+    }
+    image_header->inherited_blocks += cell->allocations - blocks;
+    image_header->inherited_bytes += cell->allocated_bytes - bytes;
 }
 
 void counters_settle(void) {

@@ -40,7 +40,7 @@ void counters_thread_joined(void);
 /* In a forked child, after image_adopt: all cells start from 0 ... */
 void counters_reset(void);
 /* ... then each inherited block is entered, ... */
-void counters_inherit(uint32_t cell, struct weight weight);
+void counters_inherit(uint32_t cell, uint64_t size_bytes);
 /* ... and the totals follow. */
 void counters_settle(void);
 

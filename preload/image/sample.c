@@ -1,14 +1,16 @@
-/* sample.c - see sample.h. Logarithm and exponential are written out: libc's are in a library of their own,
- * which the traced program need not have loaded. Owns:    the mean distance, the secret. Threads: any.
- * Signals: safe.  Heap: never. */
+/* sample.c - see sample.h. Logarithm and exponential are written out: libc's are in a library of their own, which
+ * the traced program need not have loaded.
+ *
+ * Owns:    the mean distance.
+ * Threads: any.  Signals: safe.  Heap: never. */
 #include "sample.h"
 
-static double mean = 1;
-static uint64_t rounding;
+#include "heaptally_format.h"
 
-void sample_begin(uint64_t mean_bytes, uint64_t secret) {
+static double mean = 1;
+
+void sample_begin(uint64_t mean_bytes) {
     mean = (double)mean_bytes;
-    rounding = secret | 1;
 }
 
 /* splitmix64 (Steele, Lea and Flood, 2014). */
@@ -58,11 +60,11 @@ int64_t sample_distance(uint64_t *random) {
     return (int64_t)(minus_log(fraction(mixed(*random))) * mean) + 1;
 }
 
-struct weight sample_weight(uint64_t size_bytes, uintptr_t address) {
+struct weight sample_weight(uint64_t size_bytes) {
     double size = (double)size_bytes, p = minus_expm1((size_bytes != 0 ? size : 1) / mean);
-    double variance = (1 - p) / (p * p), up = 1 - fraction(mixed(address * rounding));
-    return (struct weight){.blocks = (uint64_t)(1 / p + up),
-                           .bytes = p < 1 ? (uint64_t)(size / p + up) : size_bytes,
+    double variance = (1 - p) / (p * p);
+    return (struct weight){.block_parts = (uint64_t)(HT_SAMPLE_BLOCK / p + 0.5),
+                           .byte_parts = (uint64_t)(HT_SAMPLE_BYTE * size / p + 0.5),
                            .bytes_variance = size * size * variance,
                            .blocks_variance = variance};
 }

@@ -13,7 +13,6 @@ struct deferred {
     uint32_t cell;
     bool freed;
     uint64_t size_bytes;
-    uintptr_t address;
 };
 
 #define DEFERRED_MAX 64

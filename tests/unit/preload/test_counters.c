@@ -181,9 +181,9 @@ static void inherits_after_a_fork(void **state) {
     uint32_t a = cells_find(self, FIRST), b = cells_find(self, FIRST + 1);
     counters_allocated(self, a, 1000);
     start_over();
-    counters_inherit(a, (struct weight){1, 10, 0, 0});
-    counters_inherit(a, (struct weight){1, 20, 0, 0});
-    counters_inherit(b, (struct weight){1, 5, 0, 0});
+    counters_inherit(a, 10);
+    counters_inherit(a, 20);
+    counters_inherit(b, 5);
     counters_settle();
     struct sums sums = read_cells();
     assert_int_equal(sums.live, 35);
