@@ -310,8 +310,8 @@ static void take_away(struct blocks_leaf *leaf, char *at, size_t bytes) {
         sys_unmap(moved, bytes);
 }
 
-/* Runs of empty pages of one plane. Reading a page that is not there costs no memory, and asking which are would
- * be a system call that few programs make: a filter might not let it pass. */
+/* Runs of empty pages of one plane. Reading a page that is not there costs no memory, and asking which are
+ * would be a system call that few programs make: a filter might not let it pass. */
 static void sweep_leaf(struct blocks_leaf *leaf) {
     size_t pages = leaf_bytes() / PAGE, small = offsetof(struct blocks_leaf, small) / PAGE;
     char *base = (char *)leaf;

@@ -99,6 +99,21 @@ static bool adopt(void) {
     return true;
 }
 
+static uint32_t adopter; /* (atomic) the thread that adopts */
+
+#define ADOPTION_PATIENCE 20000u /* turns; it takes 1 to 10 ms */
+
+/* Another thread is adopting: its end is worth a while, since an event that is let pass is lost for good. A
+ * handler on top of it, though, must pass. */
+static bool adopted_elsewhere(void) {
+    for (uint32_t i = 0; page_word() == ADOPTING && i < ADOPTION_PATIENCE; i++) {
+        if (__atomic_load_n(&adopter, __ATOMIC_RELAXED) == sys_tid())
+            return false;
+        sys_yield();
+    }
+    return is_own();
+}
+
 /* The slow part of track_ready: after a fork. */
 static __attribute__((noinline)) bool become_own(void) {
     uint32_t wiped = WIPED;
@@ -106,7 +121,8 @@ static __attribute__((noinline)) bool become_own(void) {
         return false;
     if (!__atomic_compare_exchange_n(&fork_page.word, &wiped, ADOPTING, false, __ATOMIC_ACQUIRE,
                                      __ATOMIC_RELAXED))
-        return wiped == own_word; /* ADOPTING: a handler on top of adopt, or a raw clone; let it pass */
+        return wiped == own_word || adopted_elsewhere();
+    __atomic_store_n(&adopter, sys_tid(), __ATOMIC_RELAXED);
     uintptr_t before = here.inside;
     if (before == 0)
         here.inside = (uintptr_t)__builtin_frame_address(0);
@@ -114,6 +130,7 @@ static __attribute__((noinline)) bool become_own(void) {
     here.inside = before;
     /* Without an image of its own the page stays as it is: own_word would let a thread that has already read
      * `stopped` write to the parent's. */
+    __atomic_store_n(&adopter, 0, __ATOMIC_RELAXED);
     if (own)
         __atomic_store_n(&fork_page.word, own_word, __ATOMIC_RELEASE);
     return own;
@@ -254,7 +271,12 @@ static inline uint32_t stack_cell(struct thread *thread, struct call_stack *stac
     }
     uint32_t id = stacks_intern(stack, hash), cell = cells_find(thread, id);
     if (likely(cell != thread->overflow_cell)) {
-        *recent = (struct recent){hash, id, cell, 0};
+        recent->cell = 0; /* a handler on top of this may never come back here */
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        recent->hash = hash;
+        recent->stack = id;
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        recent->cell = cell;
         newest->cell = cell;
     }
     return cell;
@@ -291,10 +313,12 @@ static enum blocks_put put_block(uintptr_t address, struct block block, struct b
 
 /* A block was entered at an address that has one. Either that one was freed behind our back, or it is this
  * very block: an allocator's function that calls another interposed one (calloc by malloc, say). The inner
- * call was this thread's last entry then, and has counted the block. True: count the new one. */
-static bool replaced(struct thread *thread, uintptr_t address, struct block old, bool nested) {
+ * call was this thread's last entry then, from a frame further down the stack, and has counted the block.
+ * True: count the new one. */
+static bool replaced(struct thread *thread, uintptr_t address, const struct caller *caller, struct block old,
+                     bool nested) {
     struct block again;
-    if (thread->last_block == address) {
+    if (thread->last_block == address && thread->last_frame < (uintptr_t)caller) {
         blocks_put(address, old, &again);
         return false;
     }
@@ -313,10 +337,10 @@ static void lose_block(uint64_t size_bytes) {
 
 /* What blocks_put says but BLOCKS_PUT; false: do not count the block. */
 static __attribute__((noinline)) bool settle_put(enum blocks_put put, struct thread *thread,
-                                                 uintptr_t address, uint64_t size_bytes, struct block old,
-                                                 bool nested) {
+                                                 uintptr_t address, uint64_t size_bytes,
+                                                 const struct caller *caller, struct block old, bool nested) {
     if (put == BLOCKS_REPLACED)
-        return replaced(thread, address, old, nested);
+        return replaced(thread, address, caller, old, nested);
     lose_block(size_bytes);
     return false;
 }
@@ -328,12 +352,14 @@ static inline void note_clipped(uint64_t size_bytes) {
 
 /* Enters the block; false: do not count it. leaf: blocks_find_leaf's. */
 static inline bool enter_block(struct thread *thread, struct blocks_leaf *leaf, uintptr_t address,
-                               struct block block) {
+                               struct block block, const struct caller *caller) {
     struct block old = {0, 0};
     enum blocks_put put = blocks_put_in(leaf, address, block, &old);
     note_clipped(block.size_bytes);
-    bool count = likely(put == BLOCKS_PUT) || settle_put(put, thread, address, block.size_bytes, old, false);
+    bool count =
+        likely(put == BLOCKS_PUT) || settle_put(put, thread, address, block.size_bytes, caller, old, false);
     thread->last_block = address;
+    thread->last_frame = (uintptr_t)caller;
     return count;
 }
 
@@ -342,7 +368,7 @@ allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes, const s
     struct blocks_leaf *leaf = blocks_find_leaf(address);
     blocks_prefetch(leaf, address);
     struct block block = {size_bytes, current_cell(thread, caller)};
-    if (likely(enter_block(thread, leaf, address, block)))
+    if (likely(enter_block(thread, leaf, address, block, caller)))
         counters_allocated(thread, block.cell, size_bytes);
 }
 
@@ -380,8 +406,9 @@ static void allocated_in(struct thread *thread, uintptr_t address, uint64_t size
         block.cell = verified_cell(thread, caller);
     enum blocks_put put = put_block(address, block, &old);
     note_clipped(size_bytes);
-    bool count = put == BLOCKS_PUT || settle_put(put, thread, address, size_bytes, old, nested);
+    bool count = put == BLOCKS_PUT || settle_put(put, thread, address, size_bytes, caller, old, nested);
     thread->last_block = address;
+    thread->last_frame = (uintptr_t)caller;
     if (count && nested)
         defer(thread, block, false);
     else if (count)

@@ -121,9 +121,9 @@ EXPORT void *realloc(void *block, size_t size_bytes) {
     return settle(old, block, table->realloc(block, size_bytes), size_bytes, CALLER_HERE);
 }
 
-/* glibc's calls realloc, which is interposed: by us, or by an allocator that was preloaded before us and whose
- * block it is. The tail call leaves no frame of ours between the two. Another allocator's would not come back
- * here. */
+/* glibc's calls realloc, which is interposed: by us, or by an allocator that was preloaded before us and
+ * whose block it is. The tail call leaves no frame of ours between the two. Another allocator's would not
+ * come back here. */
 EXPORT void *reallocarray(void *block, size_t count, size_t size_bytes) {
     const struct real *table = real();
     size_t bytes;

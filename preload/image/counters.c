@@ -44,7 +44,7 @@ static void advance_peak(uint64_t live) {
     struct ht_totals *totals = &image_header->totals;
     uint64_t max = __atomic_load_n(&totals->peak_bytes, __ATOMIC_RELAXED);
     do {
-        if (live <= max)
+        if ((int64_t)live <= (int64_t)max)
             return;
     } while (!__atomic_compare_exchange_n(&totals->peak_bytes, &max, live, false, __ATOMIC_RELAXED,
                                           __ATOMIC_RELAXED));
@@ -56,7 +56,8 @@ static void advance_peak(uint64_t live) {
 
 void counters_swept(bool complete) {
     struct ht_totals *totals = &image_header->totals;
-    uint64_t live = __atomic_load_n(&totals->live_bytes, __ATOMIC_RELAXED);
+    int64_t sum = (int64_t)__atomic_load_n(&totals->live_bytes, __ATOMIC_RELAXED);
+    uint64_t live = sum > 0 ? (uint64_t)sum : 0;
     uint64_t below = __atomic_load_n(&totals->sweep_below, __ATOMIC_RELAXED), step = live / 32;
     step = step < SWEEP_LEAST ? SWEEP_LEAST : step > SWEEP_STEP ? SWEEP_STEP : step;
     if (live < below)
@@ -67,9 +68,9 @@ void counters_swept(bool complete) {
 /* A block of 0 bytes ends no maximum. */
 bool counters_beyond(uint64_t live, uint64_t bytes) {
     const struct ht_totals *totals = &image_header->totals;
-    if (live > __atomic_load_n(&totals->peak_bytes, __ATOMIC_RELAXED) && bytes != 0)
+    if ((int64_t)live > (int64_t)__atomic_load_n(&totals->peak_bytes, __ATOMIC_RELAXED) && bytes != 0)
         advance_peak(live);
-    return live < __atomic_load_n(&totals->sweep_below, __ATOMIC_RELAXED);
+    return (int64_t)live < (int64_t)__atomic_load_n(&totals->sweep_below, __ATOMIC_RELAXED);
 }
 
 /* ---- several threads ---- */
@@ -109,6 +110,8 @@ bool counters_shrink_shared(struct thread *self, uint64_t bytes) {
 bool counters_freed_elsewhere(struct thread *self, uint32_t id, uint64_t size_bytes) {
     uint32_t own = cells_find(self, image_cells[id].stack);
     bool sweep = counters_shrink(self, size_bytes);
+    if (own == self->overflow_cell && image_cells[id].stack != HT_STACK_OVERFLOW)
+        image_lose(HT_LOSS_FREES, 1);
     counters_free_in(&image_cells[own], size_bytes);
     return sweep;
 }

@@ -64,7 +64,8 @@ static inline void counters_grow(struct thread *self, uint64_t bytes) {
         counters_grow_shared(self, bytes);
 }
 
-/* Whether live bytes are at a new maximum, or so few that it is time to sweep. One comparison for both. */
+/* Whether live bytes are at a new maximum, or so few that it is time to sweep. One comparison for both, and
+ * for a sum that is below 0: frees of what other threads hold back yet. */
 static inline bool counters_is_beyond(uint64_t live) {
     const struct ht_totals *totals = &image_header->totals;
     return __builtin_expect(live - __atomic_load_n(&totals->sweep_below, __ATOMIC_RELAXED) >

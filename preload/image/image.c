@@ -46,6 +46,10 @@ struct ht_slot *image_slots;
 struct ht_sample *image_samples;
 struct ht_mismatch *image_mismatches;
 
+const enum ht_region_id image_reading_order[HT_REGIONS] = {
+    HT_REGION_CELLS, HT_REGION_SAMPLES, HT_REGION_SLOTS,   HT_REGION_STACKS,    HT_REGION_FRAMES,
+    HT_REGION_PCS,   HT_REGION_MODULES, HT_REGION_STRINGS, HT_REGION_MISMATCHES};
+
 static char path[HT_PATH_BYTES + 64];
 static uint64_t image_bytes;
 
@@ -355,7 +359,7 @@ bool image_create(void) {
 /* Copies the used part of every region from the mapping, which is still the parent's, to a file. */
 static bool copy_regions(const struct ht_header *draft, int fd) {
     for (int i = 0; i < HT_REGIONS; i++) {
-        const struct ht_region *region = &draft->regions[i];
+        const struct ht_region *region = &draft->regions[image_reading_order[i]];
         uint64_t bytes = smaller(region->used_records * region->record_bytes, region->committed_bytes);
         if (sys_write_all(fd, (char *)image_header + region->offset, bytes, (int64_t)region->offset) != 0)
             return false;
@@ -382,12 +386,13 @@ static void draft_child(struct ht_header *draft) {
     draft->private_bytes = image_header->private_bytes;
     draft->signal = image_header->signal;
     for (int i = 0; i < HT_REGIONS; i++) {
-        const struct ht_region *from = &image_header->regions[i];
-        draft->regions[i] = *from;
+        const struct ht_region *from = &image_header->regions[image_reading_order[i]];
+        struct ht_region *to = &draft->regions[image_reading_order[i]];
+        *to = *from;
         /* used before committed: what is used by then is committed by now */
-        draft->regions[i].used_records = __atomic_load_n(&from->used_records, __ATOMIC_ACQUIRE);
-        draft->regions[i].committed_bytes = __atomic_load_n(&from->committed_bytes, __ATOMIC_ACQUIRE);
-        draft->committed_bytes += draft->regions[i].committed_bytes;
+        to->used_records = __atomic_load_n(&from->used_records, __ATOMIC_ACQUIRE);
+        to->committed_bytes = __atomic_load_n(&from->committed_bytes, __ATOMIC_ACQUIRE);
+        draft->committed_bytes += to->committed_bytes;
     }
 }
 

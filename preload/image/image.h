@@ -27,6 +27,10 @@ extern struct ht_slot *image_slots;
 extern struct ht_sample *image_samples;      /* of a cell, by its id; only where blocks are sampled */
 extern struct ht_mismatch *image_mismatches; /* only where stacks are verified */
 
+/* The order in which regions and their bounds must be read while others write: what names before what it
+ * names. Cells name slots and stacks, stacks frames, frames PCs, PCs modules, modules strings. */
+extern const enum ht_region_id image_reading_order[HT_REGIONS];
+
 /* Creates the image of this process in options.directory and fills in the header. Falls back to smaller
  * tables when address space is short, and to memory without a file when the directory cannot serve
  * (HT_LOSS_NO_FILE). False when there is no memory at all: the process cannot be traced. */

@@ -1,5 +1,5 @@
-/* sample.c - see sample.h. Logarithm and exponential are written out: libc's are in a library of their own, which
- * the traced program need not have loaded.
+/* sample.c - see sample.h. Logarithm and exponential are written out: libc's are in a library of their own,
+ * which the traced program need not have loaded.
  *
  * Owns:    the mean distance.
  * Threads: any.  Signals: safe.  Heap: never. */

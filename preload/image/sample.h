@@ -13,7 +13,7 @@
 
 /* What a traced block adds; of its size alone, so that its free takes away the same. */
 struct weight {
-    uint64_t block_parts, byte_parts;        /* HT_SAMPLE_BLOCK / p, HT_SAMPLE_BYTE s / p */
+    uint64_t block_parts, byte_parts;       /* HT_SAMPLE_BLOCK / p, HT_SAMPLE_BYTE s / p */
     double bytes_variance, blocks_variance; /* of the estimates: s^2 (1 - p) / p^2 and (1 - p) / p^2 */
 };
 

@@ -87,11 +87,6 @@ static int write_region(int fd, enum ht_region_id id, uint64_t *offset) {
 
 /* ---- the file ---- */
 
-/* Cells name slots and stacks, stacks frames, frames PCs, PCs modules, modules strings. */
-static const enum ht_region_id order[HT_REGIONS] = {
-    HT_REGION_CELLS, HT_REGION_SAMPLES, HT_REGION_SLOTS,   HT_REGION_STACKS,    HT_REGION_FRAMES,
-    HT_REGION_PCS,   HT_REGION_MODULES, HT_REGION_STRINGS, HT_REGION_MISMATCHES};
-
 static void draft_header(enum ht_trigger trigger, const char *label, uint32_t number) {
     struct ht_header *header = &work.header;
     memcpy(header, image_header, sizeof *header);
@@ -103,8 +98,8 @@ static void draft_header(enum ht_trigger trigger, const char *label, uint32_t nu
     text_add(&text, label);
     /* What names is bounded before what it names; and what is used before what is committed. */
     for (int i = 0; i < HT_REGIONS; i++) {
-        const struct ht_region *from = &image_header->regions[order[i]];
-        struct ht_region *to = &header->regions[order[i]];
+        const struct ht_region *from = &image_header->regions[image_reading_order[i]];
+        struct ht_region *to = &header->regions[image_reading_order[i]];
         to->used_records = __atomic_load_n(&from->used_records, __ATOMIC_ACQUIRE);
         to->committed_bytes = __atomic_load_n(&from->committed_bytes, __ATOMIC_ACQUIRE);
     }
@@ -123,7 +118,7 @@ static int write_file(int fd) {
     uint64_t offset = HT_HEADER_BYTES;
     int error = 0;
     for (int i = 0; i < HT_REGIONS && error == 0; i++)
-        error = write_region(fd, order[i], &offset);
+        error = write_region(fd, image_reading_order[i], &offset);
     work.header.header_checksum = 0;
     memset(work.buffer, 0, HT_HEADER_BYTES);
     memcpy(work.buffer, &work.header, sizeof work.header);

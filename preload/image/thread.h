@@ -35,6 +35,7 @@ struct thread {
     uint32_t deferred_count;    /* (atomic) also beyond DEFERRED_MAX: lost */
     struct deferred deferred[DEFERRED_MAX];
     uintptr_t last_block; /* entered last by this thread */
+    uintptr_t last_frame; /* of the call that did so */
     uint32_t **cells;     /* stack id -> cell id, in chunks made on first use */
     struct call_stack stack;
     uint64_t random;              /* of sample.h */

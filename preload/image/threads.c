@@ -104,10 +104,17 @@ struct thread *threads_claim(void) {
     return self;
 }
 
+/* Only the forking thread is left, and its tid is the child's pid. Where the first event is another's, a new
+ * thread's, the survivor still has a slot of the parent's that nobody can tell: all of them stay its own.
+ * What handlers had put off is among the blocks that the child counts anew. */
 void threads_after_fork(struct thread *self) {
-    for (uint32_t slot = 1; slot < slot_bound(); slot++)
-        image_slots[slot] = (struct ht_slot){.tid = 0};
-    image_header->totals.slots_in_use = self != NULL ? 1 : 0;
+    uint32_t owner = self == NULL ? sys_pid() : 0;
+    for (uint32_t slot = 1; slot < slot_bound(); slot++) {
+        image_slots[slot] = (struct ht_slot){.tid = owner};
+        if (__atomic_load_n(&states[slot], __ATOMIC_RELAXED) != NULL)
+            states[slot]->deferred_count = 0;
+    }
+    image_header->totals.slots_in_use = 1;
     if (self == NULL)
         return;
     image_slots[self->slot].tid = sys_tid();

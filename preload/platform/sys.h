@@ -51,6 +51,9 @@ bool sys_thread_exists(uint32_t pid, uint32_t tid);
 uint64_t sys_clock_ns(int clock);
 int sys_limit(int resource, struct rlimit *out);
 int sys_random(void *buffer, size_t bytes);
+/* Whether the word at an address can be read. By a call that libc makes all the time, so no filter forbids
+ * it. */
+bool sys_readable(const void *address);
 /* Copies memory of this process that may be unmapped; true if all of it could be read. */
 bool sys_peek(const void *address, void *buffer, size_t bytes);
 /* Handler and restorer of a signal, as the kernel has them. */

@@ -43,7 +43,7 @@ struct call_stack {
     uint32_t count;
     uint32_t nframe;
     uint32_t capacity; /* of frames and scratch: nframe and STACK_FRAMES_BELOW, at most STACK_FRAMES_MAX */
-    bool cut;                              /* there are older frames than frames[0], and count >= nframe */
+    bool cut;          /* there are older frames than frames[0], and count >= nframe */
     struct stack_hash point, window_power; /* of the hash; point ^ nframe */
     uint32_t
         generation;     /* of reused_code for which the frames hold; for back-ends without one of their own */

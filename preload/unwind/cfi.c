@@ -134,6 +134,7 @@ static void start_anew(struct call_stack *stack, uint32_t generation) {
     struct cfi_stack *self = stack->cfi;
     self->generation = generation;
     self->count = self->base = 0;
+    self->memory = (struct known_memory){0, 0}; /* may be of another thread's stack */
     stack->count = 0;
     if (++self->epoch == 0) {
         memset(self->memos, 0, sizeof self->memos);
@@ -200,8 +201,8 @@ static void begin_with_walk(struct call_stack *stack, bool cut, const struct wal
     stack->cfi->base = stack->cfi->count;
 }
 
-/* The walk has come to the end of the stack; `last` is what the last step made. */
-static void finish(struct call_stack *stack, enum step result, const struct state *last,
+/* The walk has come to the end of the stack; `last` is what the last step made, by a guess or not. */
+static void finish(struct call_stack *stack, enum step result, bool by_guess, const struct state *last,
                    const struct walked *end) {
     struct cfi_stack *self = stack->cfi;
     self->frames[-1].words = 0;
@@ -212,8 +213,8 @@ static void finish(struct call_stack *stack, enum step result, const struct stat
         result = ENDED_BY_MEMORY;
     }
     begin_with_walk(stack, false, end);
-    if (result == ENDED_BY_MEMORY)
-        self->count = 0; /* it depends on what can be read: do not rejoin it */
+    if (result == ENDED_BY_MEMORY || by_guess)
+        self->count = 0; /* it depends on what can be read, or was led astray: do not rejoin it */
 }
 
 static void walk_by_gcc(struct call_stack *stack, const struct caller *caller) {
@@ -267,18 +268,18 @@ static void walk_from(struct call_stack *stack, struct state now, const struct c
         struct cfi_row row = cfi_rows_find(now.pc);
         *end++ = (struct walked){now.pc, now.sp, now.bp, now.bp_slot, now.extra_slot, row, (uint8_t)now.from};
         result = step(&self->memory, row, &now);
-        if (unlikely(result != STEPPED) || unlikely(is_no_pc(now.pc)))
-            break;
         if (unlikely(row.kind >= CFI_SIGNAL)) {
             self->guessed |= row.kind == CFI_GUESS;
             if (row.kind == CFI_SIGNAL) /* onto another stack, perhaps */
                 kept = (int64_t)self->count - 1;
         }
+        if (unlikely(result != STEPPED) || unlikely(is_no_pc(now.pc)))
+            break;
     }
     if (result == NEEDS_MORE)
         walk_by_gcc(stack, caller);
     else
-        finish(stack, result, &now, end);
+        finish(stack, result, end[-1].row.kind == CFI_GUESS, &now, end);
 }
 
 static void walk(struct call_stack *stack, const struct caller *caller) {

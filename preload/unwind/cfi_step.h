@@ -85,6 +85,16 @@ static inline enum step step_signal(struct known_memory *memory, struct state *s
     return STEPPED;
 }
 
+/* A guess is of a register that holds anything, and its words will be read again: it must stay near. What was
+ * readable once, beyond the page of the stack pointer, need not be the stack, nor still be there. */
+static inline bool guess_holds(uintptr_t sp, uintptr_t cfa) {
+    if (!plausible(cfa, sp, 18) || (cfa & 7) != 0)
+        return false;
+    uintptr_t page = sp & ~(KNOWN_MEMORY_PAGE - 1), first = cfa - 16;
+    return (first >= page && cfa <= page + KNOWN_MEMORY_PAGE) ||
+           (sys_readable((const void *)first) && sys_readable((const void *)(cfa - 8)));
+}
+
 /* A row that says more than a register plus a constant: what is special about it. STEPPED: *cfa is what the
  * rest of the step goes by. */
 static inline enum step special_cfa(struct known_memory *memory, enum cfi_kind kind, struct state *state,
@@ -98,9 +108,7 @@ static inline enum step special_cfa(struct known_memory *memory, enum cfi_kind k
         state->extra_slot = *cfa;
         *cfa = word_at(*cfa);
         return STEPPED;
-    case CFI_GUESS: /* of a register that holds anything, and its words will be read again: it must stay near
-                     */
-        return plausible(*cfa, state->sp, 18) ? STEPPED : ENDED_BY_MEMORY;
+    case CFI_GUESS: return guess_holds(state->sp, *cfa) ? STEPPED : ENDED_BY_MEMORY;
     default: return NEEDS_MORE;
     }
 }

@@ -1,6 +1,6 @@
 /* known_memory.h - which memory around a thread's stack is known to be readable.
  *
- * A stack's pages are asked for once each (sys_peek), and their extent is remembered: so wrong call frame
+ * A stack's pages are asked for once each (sys_readable), and their extent is remembered: so wrong call frame
  * information, or a register that is no frame pointer, ends a stack early and does no harm.
  *
  * Threads: each its own.  Signals: safe.  Heap: never. */
@@ -20,11 +20,10 @@ struct known_memory {
 #define KNOWN_MEMORY_PAGE ((uintptr_t)4096)
 
 static __attribute__((noinline)) bool known_memory_probe(struct known_memory *self, uintptr_t address) {
-    uint64_t word;
-    if (!sys_peek((const void *)address, &word, sizeof word))
+    if (!sys_readable((const void *)address))
         return false;
-    uintptr_t page = address & ~(KNOWN_MEMORY_PAGE - 1), more = KNOWN_MEMORY_PAGE / sizeof word;
-    if (page == self->low + self->words * sizeof word) {
+    uintptr_t page = address & ~(KNOWN_MEMORY_PAGE - 1), more = KNOWN_MEMORY_PAGE / sizeof page;
+    if (page == self->low + self->words * sizeof page) {
         self->words += more;
     } else if (page + KNOWN_MEMORY_PAGE == self->low) {
         self->low = page;

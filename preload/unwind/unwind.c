@@ -41,8 +41,10 @@ static const struct unwinder *chosen(void) {
 
 void unwind_choose(void) {
     const struct unwinder *unwinder = chosen();
-    if (unwinder->open())
-        __atomic_store_n(&current, unwinder, __ATOMIC_RELEASE);
+    if (!unwinder->open())
+        return;
+    in_use()->forget(); /* what it remembers of stacks is not the next one's */
+    __atomic_store_n(&current, unwinder, __ATOMIC_RELEASE);
 }
 
 const char *unwind_name(void) {

@@ -41,7 +41,7 @@ static void filter(void) {
         ALLOW(SYS_mprotect),
         ALLOW(SYS_madvise),
         ALLOW(SYS_getpid),
-        ALLOW(SYS_process_vm_readv),
+        ALLOW(SYS_rt_sigprocmask),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
     };
     struct sock_fprog program = {sizeof rules / sizeof *rules, rules};

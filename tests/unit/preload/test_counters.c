@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STACKS  24u
-#define FIRST   1000u /* made-up stack ids: counters do not look at stacks */
-#define LIVE    4096u
+#define STACKS 24u
+#define FIRST  1000u /* made-up stack ids: counters do not look at stacks */
+#define LIVE   4096u
 
 static struct thread *self;
 
@@ -134,7 +134,8 @@ static void play(uint64_t seed, int events, uint64_t largest) {
     start_over();
     for (int i = 0; i < events; i++) {
         if (allocates(&seed, i, count)) {
-            struct live_block block = {(uint32_t)random_below(&seed, STACKS), 1 + random_below(&seed, largest)};
+            struct live_block block = {(uint32_t)random_below(&seed, STACKS),
+                                       1 + random_below(&seed, largest)};
             counters_allocated(self, cells_find(self, FIRST + block.stack), block.size);
             log_allocation(&log, block.stack, block.size);
             live[count++] = block;
@@ -277,8 +278,8 @@ static void stays_within_the_bound(void **state) {
     same_totals(&shared, &sums);
     uint64_t slots = image_header->totals.slots_in_use, quantum = image_header->totals.quantum_max_bytes;
     int64_t off = sums.peak - (int64_t)shared.max, bound = (int64_t)(2 * slots * quantum);
-    printf("peak %llu, off by %lld, bound %lld, quantum %llu\n", (unsigned long long)shared.max, (long long)off,
-           (long long)bound, (unsigned long long)quantum);
+    printf("peak %llu, off by %lld, bound %lld, quantum %llu\n", (unsigned long long)shared.max,
+           (long long)off, (long long)bound, (unsigned long long)quantum);
     assert_true(slots == THREADS + 1 && quantum >= 256);
     assert_true(off <= bound && -off <= bound);
 }
@@ -333,8 +334,8 @@ static int set_up(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_the_log),        cmocka_unit_test(counts_zero_sizes),
-        cmocka_unit_test(inherits_after_a_fork), cmocka_unit_test(heals_a_broken_sequence),
+        cmocka_unit_test(equals_the_log),         cmocka_unit_test(counts_zero_sizes),
+        cmocka_unit_test(inherits_after_a_fork),  cmocka_unit_test(heals_a_broken_sequence),
         cmocka_unit_test(stays_within_the_bound), cmocka_unit_test(loses_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

@@ -124,8 +124,8 @@ static void reads_signal(void **state) {
     static const struct {
         const char *value;
         int number;
-    } good[] = {{"SIGUSR1", SIGUSR1}, {"USR2", SIGUSR2}, {"10", 10}, {"0", 0}, {"none", 0}, {"64", 64},
-                {"SIGWINCH", SIGWINCH}, {"34", 34}};
+    } good[] = {{"SIGUSR1", SIGUSR1}, {"USR2", SIGUSR2},      {"10", 10}, {"0", 0}, {"none", 0},
+                {"64", 64},           {"SIGWINCH", SIGWINCH}, {"34", 34}};
     static const char *const bad[] = {"",   "KILL", "SIGKILL", "9",  "19", "11", "7",   "65",
                                       "32", "33",   "usr2",    "-1", "6",  "5",  "SIG", "4294967306"};
     char setting[64];
@@ -165,12 +165,20 @@ static void reads_memory(void **state) {
     static const struct {
         const char *value;
         uint64_t bytes;
-    } good[] = {{"1M", 1u << 20},           {"1048576", 1u << 20},
-                {"1024K", 1u << 20},        {"3m", 3u << 20},
-                {"2G", (uint64_t)2 << 30},  {"64g", (uint64_t)64 << 30},
-                {"1049600", 1049600}};
-    static const char *const bad[] = {"", "0", "1", "1023K", "65G", "M", "1MB", "1T", "-1M", "1 M",
-                                      "18446744073709551615K", "17179869185G"};
+    } good[] = {{"1M", 1u << 20},          {"1048576", 1u << 20},       {"1024K", 1u << 20}, {"3m", 3u << 20},
+                {"2G", (uint64_t)2 << 30}, {"64g", (uint64_t)64 << 30}, {"1049600", 1049600}};
+    static const char *const bad[] = {"",
+                                      "0",
+                                      "1",
+                                      "1023K",
+                                      "65G",
+                                      "M",
+                                      "1MB",
+                                      "1T",
+                                      "-1M",
+                                      "1 M",
+                                      "18446744073709551615K",
+                                      "17179869185G"};
     char setting[64];
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         snprintf(setting, sizeof setting, "HEAPTALLY_MEMORY=%s", good[i].value);
@@ -246,12 +254,17 @@ static void unfollows(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(has_defaults), cmocka_unit_test(reads_directory),
-        cmocka_unit_test(reads_out),    cmocka_unit_test(reads_nframe),
+        cmocka_unit_test(has_defaults),
+        cmocka_unit_test(reads_directory),
+        cmocka_unit_test(reads_out),
+        cmocka_unit_test(reads_nframe),
         cmocka_unit_test(escapes_the_working_directory),
-        cmocka_unit_test(reads_signal), cmocka_unit_test(reads_flags),
-        cmocka_unit_test(reads_memory), cmocka_unit_test(reads_unwinder_and_session),
-        cmocka_unit_test(unfollows),    cmocka_unit_test(ignores_other_names),
+        cmocka_unit_test(reads_signal),
+        cmocka_unit_test(reads_flags),
+        cmocka_unit_test(reads_memory),
+        cmocka_unit_test(reads_unwinder_and_session),
+        cmocka_unit_test(unfollows),
+        cmocka_unit_test(ignores_other_names),
         cmocka_unit_test(cuts_long_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,8 +60,10 @@ static void holds_many(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(interns_once),           cmocka_unit_test(keeps_salts_apart),
-        cmocka_unit_test(tells_libraries_apart),  cmocka_unit_test(has_no_module_for_data),
+        cmocka_unit_test(interns_once),
+        cmocka_unit_test(keeps_salts_apart),
+        cmocka_unit_test(tells_libraries_apart),
+        cmocka_unit_test(has_no_module_for_data),
         cmocka_unit_test(holds_many),
     };
     return cmocka_run_group_tests(tests, setup_image, NULL);

@@ -8,9 +8,9 @@
 
 #include <pthread.h>
 
-#define STACK   700u
-#define CELLS   16u
-#define EVENTS  SCALED(4000000)
+#define STACK  700u
+#define CELLS  16u
+#define EVENTS SCALED(4000000)
 
 static uint32_t cells[CELLS];
 static bool done;
@@ -74,8 +74,8 @@ static void are_never_torn(void **state) {
         last[i] = cell.allocations;
     }
     pthread_join(writer, NULL);
-    printf("%llu rows read, %llu read again, %llu torn\n", (unsigned long long)read, (unsigned long long)again,
-           (unsigned long long)torn);
+    printf("%llu rows read, %llu read again, %llu torn\n", (unsigned long long)read,
+           (unsigned long long)again, (unsigned long long)torn);
     assert_int_equal(failed_checks(), 0);
     assert_int_equal(torn, 0);
     assert_true(read > 1000);

@@ -1,5 +1,5 @@
-/* test_sample.c - the two formulas that sampling rests on against libm's, the process that they drive against what
- * it must estimate, and that what allocations add frees take away to the last part. */
+/* test_sample.c - the two formulas that sampling rests on against libm's, the process that they drive against
+ * what it must estimate, and that what allocations add frees take away to the last part. */
 #include "support.h"
 
 #include "heaptally_format.h"
@@ -50,11 +50,13 @@ static void draws_exponential_distances(void **state) {
     }
     double average = sum / draws, error = mean / sqrt(draws);
     assert_true(fabs(average - mean) < 5 * error + 1);
-    assert_true(fabs(squares / draws - 2 * mean * mean) < 5 * sqrt(20.0) * mean * mean / sqrt(draws) + 4 * mean);
+    assert_true(fabs(squares / draws - 2 * mean * mean) <
+                5 * sqrt(20.0) * mean * mean / sqrt(draws) + 4 * mean);
     assert_true(fabs(below / draws - 0.5) < 5 * 0.5 / sqrt(draws) + 1e-3);
 }
 
-/* As track.c goes about it: estimates of known sums lie within their stated errors as often as they should. */
+/* As track.c goes about it: estimates of known sums lie within their stated errors as often as they should.
+ */
 static void estimates_without_bias(void **state) {
     (void)state;
     const uint64_t size[] = {24, 1000, 30000, 65536, 200000};
@@ -124,8 +126,10 @@ static int remove_image_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(weighs_as_the_formulas_say), cmocka_unit_test(draws_exponential_distances),
-        cmocka_unit_test(estimates_without_bias),     cmocka_unit_test(takes_away_what_it_added),
+        cmocka_unit_test(weighs_as_the_formulas_say),
+        cmocka_unit_test(draws_exponential_distances),
+        cmocka_unit_test(estimates_without_bias),
+        cmocka_unit_test(takes_away_what_it_added),
     };
     return cmocka_run_group_tests(tests, setup_sampled, remove_image_file);
 }

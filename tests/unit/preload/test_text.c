@@ -56,8 +56,8 @@ static void numbers_round_trip(void **state) {
 
 static void refuses_what_is_no_number(void **state) {
     (void)state;
-    static const char *const bad[] = {"",   " 1", "1 ", "-1", "+1", "0x10", "1a", "a",
-                                      "18446744073709551616", "99999999999999999999999"};
+    static const char *const bad[] = {
+        "", " 1", "1 ", "-1", "+1", "0x10", "1a", "a", "18446744073709551616", "99999999999999999999999"};
     uint64_t value;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(text_number(bad[i], &value));

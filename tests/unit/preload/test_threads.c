@@ -225,9 +225,12 @@ static void gives_nothing_to_a_vfork_child(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(has_cells_for_reasons),          cmocka_unit_test(lets_the_next_inherit),
-        cmocka_unit_test(gives_nothing_to_a_vfork_child), cmocka_unit_test(gives_each_its_own),
-        cmocka_unit_test(never_shares_a_slot),            cmocka_unit_test(frees_all_but_one_after_a_fork),
+        cmocka_unit_test(has_cells_for_reasons),
+        cmocka_unit_test(lets_the_next_inherit),
+        cmocka_unit_test(gives_nothing_to_a_vfork_child),
+        cmocka_unit_test(gives_each_its_own),
+        cmocka_unit_test(never_shares_a_slot),
+        cmocka_unit_test(frees_all_but_one_after_a_fork),
         cmocka_unit_test(gives_up_when_full), /* fills the tables, which are shared: last */
     };
     return cmocka_run_group_tests(tests, setup_image, NULL);
