@@ -363,12 +363,12 @@ static void lets_any_thread_free(void **state) {
 /* ---- pages given back ---- */
 
 static uint32_t handed_over; /* (atomic) */
-static uint64_t sweeps;
+static uint64_t sweeps; /* (atomic) */
 
 static void *sweep_on(void *unused) {
     (void)unused;
     while (__atomic_load_n(&handed_over, __ATOMIC_ACQUIRE) == 0)
-        sweeps += blocks_sweep(3);
+        __atomic_fetch_add(&sweeps, blocks_sweep(3), __ATOMIC_RELAXED);
     return NULL;
 }
 
@@ -376,7 +376,8 @@ static void *sweep_on(void *unused) {
 static void sweep_body(void) {
     pthread_t sweeper;
     CHECK(pthread_create(&sweeper, NULL, sweep_on, NULL) == 0);
-    hand_over_between_threads();
+    for (int round = 0; round < 200 && __atomic_load_n(&sweeps, __ATOMIC_RELAXED) <= 2; round++)
+        hand_over_between_threads();
     __atomic_store_n(&handed_over, 1, __ATOMIC_RELEASE);
     pthread_join(sweeper, NULL);
     printf("%lu sweeps of the whole table meanwhile\n", (unsigned long)sweeps);
@@ -401,6 +402,9 @@ static uint64_t resident_kib(void) {
 
 static void gives_empty_pages_back(void **state) {
     (void)state;
+#ifdef UNIT_LIGHT
+    skip(); /* a sanitizer's own memory is what would be measured */
+#endif
     const uintptr_t heap = HEAP + ((uintptr_t)9 << 33);
     struct block old;
     while (!blocks_sweep(1000))
