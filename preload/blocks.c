@@ -277,9 +277,13 @@ static uint32_t sweep_at; /* of the sweeper: the leaf that comes next, by addres
 
 static bool is_empty(const char *page) {
     const uint64_t *words = (const uint64_t *)(const void *)page;
-    for (size_t i = 0; i < PAGE / sizeof *words; i++)
-        if (__atomic_load_n(&words[i], __ATOMIC_RELAXED) != 0)
+    for (size_t i = 0; i < PAGE / sizeof *words; i += 8) {
+        uint64_t any = 0;
+        for (size_t k = 0; k < 8; k++)
+            any |= __atomic_load_n(&words[i + k], __ATOMIC_RELAXED);
+        if (any != 0)
             return false;
+    }
     return true;
 }
 

@@ -28,9 +28,9 @@ void counters_thread_joined(void) {
 
 /* ---- what a free finds out ---- */
 
-#define SWEEP_FROM  ((uint64_t)4 << 20)  /* a table for so few bytes is not worth it */
-#define SWEEP_STEP  ((uint64_t)1 << 20)  /* bytes freed from one step of a sweep to the next, at most */
-#define SWEEP_LEAST ((uint64_t)64 << 10) /* at least; and when so little is live, go on to the end */
+#define SWEEP_FROM  ((uint64_t)4 << 20)   /* a table for so few bytes is not worth it */
+#define SWEEP_STEP  ((uint64_t)8 << 20)   /* bytes freed from one step of a sweep to the next, at most */
+#define SWEEP_LEAST ((uint64_t)256 << 10) /* at least; and when so little is live, go on to the end */
 
 /* Both bounds, of which a free on another thread may see one: at worst it looks here in vain. */
 static void set_sweep(uint64_t below, uint64_t peak) {
@@ -51,14 +51,14 @@ static void advance_peak(uint64_t live) {
     /* release: partner of the acquire load in counters_note_peak; cells change only after it */
     __atomic_fetch_add(&totals->peak_sequence, 1, __ATOMIC_RELEASE);
     set_quantum(live);
-    set_sweep(live >= SWEEP_FROM ? live / 2 : 0, live);
+    set_sweep(live >= SWEEP_FROM ? live / 4 : 0, live);
 }
 
 void counters_swept(bool complete) {
     struct ht_totals *totals = &image_header->totals;
     int64_t sum = (int64_t)__atomic_load_n(&totals->live_bytes, __ATOMIC_RELAXED);
     uint64_t live = sum > 0 ? (uint64_t)sum : 0;
-    uint64_t below = __atomic_load_n(&totals->sweep_below, __ATOMIC_RELAXED), step = live / 32;
+    uint64_t below = __atomic_load_n(&totals->sweep_below, __ATOMIC_RELAXED), step = live / 8;
     step = step < SWEEP_LEAST ? SWEEP_LEAST : step > SWEEP_STEP ? SWEEP_STEP : step;
     if (live < below)
         below = live > step ? live - step : complete ? 0 : live;

@@ -10,6 +10,7 @@
 #include "unwind.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* A word of memory that unwinding read. */
@@ -23,14 +24,13 @@ struct word {
  * The first place to look is given by pc and sp. Stacks that have these in common differ in some word: what a
  * memo does not have, but memory does, gives the next place, so each place decides by another word. */
 #define MEMO_WORDS  11
-#define MEMO_BITS   10
+#define MEMO_BITS   9
 #define MEMO_PLACES 4
 
 struct memo {
-    uintptr_t pc, sp, bp; /* the newest frame's */
+    uintptr_t pc, sp; /* the newest frame's */
     uintptr_t base_sp;
     struct stack_hash base_prefix;
-    uintptr_t base_bp;
     uint32_t epoch; /* of the cfi_stack */
     uint32_t value;
     uint32_t base;
@@ -38,7 +38,9 @@ struct memo {
     uint32_t count;
     uint8_t needs_bp, base_needs_bp;
     struct word words[MEMO_WORDS]; /* newest first, down to those of the base */
+    uintptr_t bp, base_bp;         /* the newest frame's, the base's */
 } __attribute__((aligned(64)));
+_Static_assert(offsetof(struct memo, words) == 64, "most looks end with two lines of the cache");
 _Static_assert(sizeof(struct memo) == 256, "found by a shift; what is compared first is on one line");
 
 struct cfi_stack {
@@ -102,9 +104,33 @@ static inline uint32_t cfi_next_place(uint64_t place, uint64_t word) {
 static inline bool cfi_is_base(const struct call_stack *stack, const struct memo *memo, uintptr_t bp) {
     const struct frame *base = &stack->cfi->frames[memo->base];
     const struct stack_hash *prefix = &stack->frames[memo->base].prefix;
-    return base->sp == memo->base_sp && prefix->a == memo->base_prefix.a &&
-           prefix->b == memo->base_prefix.b && likely(memo->needs_bp == 0 || memo->bp == bp) &&
+    return base->sp == memo->base_sp && prefix->a == memo->base_prefix.a && prefix->b == memo->base_prefix.b &&
+           likely(memo->needs_bp == 0 || memo->bp == bp) &&
            likely(memo->base_needs_bp == 0 || memo->base_bp == base->bp);
+}
+
+/* Whether the memo is of the newest frame and the base of the caller's stack; if so, *word is the first of its
+ * words that is not what it was, null if there is none. */
+static inline __attribute__((always_inline)) bool cfi_begins(const struct call_stack *stack,
+                                                             const struct memo *memo, uintptr_t pc,
+                                                             uintptr_t sp, uintptr_t bp,
+                                                             const struct word **word) {
+    const struct cfi_stack *self = stack->cfi;
+    if (memo->pc != pc || memo->sp != sp || unlikely(memo->epoch != self->epoch) ||
+        unlikely(memo->base >= self->count) || !cfi_is_base(stack, memo, bp))
+        return false;
+    const struct word *at = memo->words, *end = at + memo->count;
+    while (at != end && word_at(at->slot) == at->value)
+        at++;
+    *word = at == end ? NULL : at;
+    return true;
+}
+
+/* Whether the words of the kept frames below the memo's base are what they were, down to the window. */
+static inline bool cfi_is_kept(const struct call_stack *stack, const struct memo *memo) {
+    const struct cfi_stack *self = stack->cfi;
+    int64_t low = cfi_first_word(stack, memo->depth), last = cfi_words_below(self, memo->base);
+    return last <= low || cfi_changed_word(self->words, low, last) < low;
 }
 
 /* The value remembered for the stack of a caller, or 0. */
@@ -115,25 +141,19 @@ static inline __attribute__((always_inline)) uint32_t cfi_recall(struct call_sta
     if (unlikely(self == NULL) ||
         unlikely(self->generation != __atomic_load_n(&cfi_generation, __ATOMIC_ACQUIRE)))
         return 0;
-    uint32_t place = cfi_next_place(sp * 0xD6E8FEB86659FD93u, pc);
-    for (int i = 0; i < MEMO_PLACES; i++) {
-        const struct memo *memo = &self->memos[place];
-        if (unlikely(memo->pc != pc) || memo->sp != sp || unlikely(memo->epoch != self->epoch) ||
-            unlikely(memo->base >= self->count) || !cfi_is_base(stack, memo, bp))
-            break;
-        const struct word *word = memo->words, *end = word + memo->count;
-        while (word != end && word_at(word->slot) == word->value)
-            word++;
-        if (likely(word == end)) {
-            int64_t low = cfi_first_word(stack, memo->depth), last = cfi_words_below(self, memo->base);
-            if (last <= low || cfi_changed_word(self->words, low, last) < low)
+    const struct memo *memo = &self->memos[cfi_next_place(sp * 0xD6E8FEB86659FD93u, pc)];
+    const struct word *word;
+    for (int more = MEMO_PLACES - 1; likely(cfi_begins(stack, memo, pc, sp, bp, &word)); more--) {
+        if (likely(word == NULL)) {
+            if (likely(cfi_is_kept(stack, memo)))
                 return memo->value;
             break;
         }
-        if (i != MEMO_PLACES - 1)
-            place = cfi_next_place(place, word_at(word->slot));
+        if (more == 0)
+            break;
+        memo = &self->memos[cfi_next_place((uint64_t)(memo - self->memos), word_at(word->slot))];
     }
-    self->vacant = place;
+    self->vacant = (uint32_t)(memo - self->memos);
     self->missed = true;
     return 0;
 }
