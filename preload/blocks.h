@@ -120,29 +120,31 @@ static inline bool blocks_none_near(uintptr_t address) {
     return leaf == NULL || __atomic_load_n(&leaf->counts[page], __ATOMIC_RELAXED) == 0;
 }
 
-/* Has the line of the cache fetched that blocks_put_in will write: the table is larger than any cache. */
-static inline void blocks_prefetch(struct blocks_leaf *leaf, uintptr_t address) {
-    if (__builtin_expect(leaf != NULL, 1))
-        __builtin_prefetch(blocks_small_at(leaf, address), 1);
+/* The place of a small block in an existing leaf, or null; and has its line of the cache fetched, since the
+ * table is larger than any cache. */
+static inline uint32_t *blocks_small_place(uintptr_t address, uint64_t size_bytes) {
+    struct blocks_leaf *leaf = blocks_find_leaf(address);
+    if (__builtin_expect(leaf == NULL || size_bytes >= BLOCKS_SMALL_LIMIT, 0))
+        return NULL;
+    uint32_t *place = blocks_small_at(leaf, address);
+    __builtin_prefetch(place, 1);
+    return place;
 }
 
-/* As blocks_put, with what blocks_find_leaf has returned for the address. */
-static inline enum blocks_put blocks_put_in(struct blocks_leaf *leaf, uintptr_t address, struct block block,
-                                            struct block *old) {
-    if (__builtin_expect(leaf != NULL && block.size_bytes < BLOCKS_SMALL_LIMIT, 1)) {
-        uint32_t *entry = blocks_small_at(leaf, address);
-        if (__builtin_expect(__atomic_load_n(entry, __ATOMIC_RELAXED) == 0, 1)) {
-            uint32_t now =
-                blocks_tag(address) << 31 | (uint32_t)block.size_bytes << BLOCKS_CELL_BITS | block.cell;
-            __atomic_store_n(entry, now, __ATOMIC_RELAXED);
-            return BLOCKS_PUT;
-        }
-    }
-    return blocks_put_slowly(address, block, old);
+/* Enters a small block at its place. False: something else is still entered there. */
+static inline bool blocks_put_small(uint32_t *place, uintptr_t address, struct block block) {
+    if (__builtin_expect(__atomic_load_n(place, __ATOMIC_RELAXED) != 0, 0))
+        return false;
+    uint32_t now = blocks_tag(address) << 31 | (uint32_t)block.size_bytes << BLOCKS_CELL_BITS | block.cell;
+    __atomic_store_n(place, now, __ATOMIC_RELAXED);
+    return true;
 }
 
 static inline enum blocks_put blocks_put(uintptr_t address, struct block block, struct block *old) {
-    return blocks_put_in(blocks_find_leaf(address), address, block, old);
+    uint32_t *place = blocks_small_place(address, block.size_bytes);
+    if (__builtin_expect(place != NULL && blocks_put_small(place, address, block), 1))
+        return BLOCKS_PUT;
+    return blocks_put_slowly(address, block, old);
 }
 
 static inline struct block blocks_remove(uintptr_t address) {

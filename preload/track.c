@@ -350,26 +350,27 @@ static inline void note_clipped(uint64_t size_bytes) {
         __atomic_store_n(&image_header->losses[HT_LOSS_CLIPPED_SIZES], blocks_clipped(), __ATOMIC_RELAXED);
 }
 
-/* Enters the block; false: do not count it. leaf: blocks_find_leaf's. */
-static inline bool enter_block(struct thread *thread, struct blocks_leaf *leaf, uintptr_t address,
-                               struct block block, const struct caller *caller) {
+/* The block that no small place could take. False: do not count it. */
+static __attribute__((noinline)) bool put_elsewhere(struct thread *thread, uintptr_t address,
+                                                    uint64_t size_bytes, uint32_t cell,
+                                                    const struct caller *caller) {
     struct block old = {0, 0};
-    enum blocks_put put = blocks_put_in(leaf, address, block, &old);
-    note_clipped(block.size_bytes);
-    bool count =
-        likely(put == BLOCKS_PUT) || settle_put(put, thread, address, block.size_bytes, caller, old, false);
-    thread->last_block = address;
-    thread->last_frame = (uintptr_t)caller;
-    return count;
+    enum blocks_put put = blocks_put(address, (struct block){size_bytes, cell}, &old);
+    note_clipped(size_bytes);
+    return put == BLOCKS_PUT || settle_put(put, thread, address, size_bytes, caller, old, false);
 }
 
 static inline __attribute__((always_inline)) void
 allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes, const struct caller *caller) {
-    struct blocks_leaf *leaf = blocks_find_leaf(address);
-    blocks_prefetch(leaf, address);
-    struct block block = {size_bytes, current_cell(thread, caller)};
-    if (likely(enter_block(thread, leaf, address, block, caller)))
-        counters_allocated(thread, block.cell, size_bytes);
+    uint32_t *place = blocks_small_place(address, size_bytes), cell = current_cell(thread, caller);
+    bool count =
+        likely(place != NULL) && likely(blocks_put_small(place, address, (struct block){size_bytes, cell}));
+    if (unlikely(!count))
+        count = put_elsewhere(thread, address, size_bytes, cell, caller);
+    thread->last_block = address;
+    thread->last_frame = (uintptr_t)caller;
+    if (likely(count))
+        counters_allocated(thread, cell, size_bytes);
 }
 
 /* Sampling: whether no point falls into a block that this thread allocates. */

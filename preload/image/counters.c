@@ -142,9 +142,9 @@ static uint64_t rounded(uint64_t parts, uint64_t whole) {
 static void add_weight(struct ht_cell *cell, struct ht_sample *sample, struct weight weight, bool freed) {
     uint64_t *blocks = freed ? &sample->freed_block_parts : &sample->allocated_block_parts;
     uint64_t *bytes = freed ? &sample->freed_byte_parts : &sample->allocated_byte_parts;
-    counters_open(cell);
+    uint32_t odd = counters_open(cell);
     note_peak_variance(sample, cell);
-    counters_note_peak(cell);
+    counters_note_peak(cell, &image_header->totals);
     counters_bump(blocks, weight.block_parts);
     counters_bump(bytes, weight.byte_parts);
     counters_bump(freed ? &sample->frees : &sample->allocations, 1);
@@ -154,7 +154,7 @@ static void add_weight(struct ht_cell *cell, struct ht_sample *sample, struct we
                      __ATOMIC_RELAXED);
     __atomic_store_n(freed ? &cell->freed_bytes : &cell->allocated_bytes, rounded(*bytes, HT_SAMPLE_BYTE),
                      __ATOMIC_RELAXED);
-    counters_close(cell);
+    counters_close(cell, odd);
 }
 
 void counters_sampled(struct thread *self, uint32_t id, struct weight weight, bool freed) {

@@ -85,13 +85,15 @@ static inline bool counters_shrink(struct thread *self, uint64_t bytes) {
 
 /* An owner that ended in the middle of an update (a cancelled thread, a fork in a handler on top of it) left
  * an odd sequence: whoever writes next sets it right. */
-static inline void counters_open(struct ht_cell *cell) {
-    __atomic_store_n(&cell->write_sequence, (cell->write_sequence + 1) | 1, __ATOMIC_RELAXED);
+static inline uint32_t counters_open(struct ht_cell *cell) {
+    uint32_t odd = (cell->write_sequence + 1) | 1;
+    __atomic_store_n(&cell->write_sequence, odd, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_RELEASE); /* partner: the reader's acquire fence */
+    return odd;
 }
 
-static inline void counters_close(struct ht_cell *cell) {
-    __atomic_store_n(&cell->write_sequence, (cell->write_sequence | 1) + 1, __ATOMIC_RELEASE);
+static inline void counters_close(struct ht_cell *cell, uint32_t odd) {
+    __atomic_store_n(&cell->write_sequence, odd + 1, __ATOMIC_RELEASE);
 }
 
 static inline void counters_bump(uint64_t *counter, uint64_t by) {
@@ -99,9 +101,9 @@ static inline void counters_bump(uint64_t *counter, uint64_t by) {
 }
 
 /* The cell's share of the maximum that is being counted, before its first change since. */
-static inline void counters_note_peak(struct ht_cell *cell) {
+static inline void counters_note_peak(struct ht_cell *cell, const struct ht_totals *totals) {
     /* acquire: partner of the release in counters_advance_peak; cells change only after it */
-    uint32_t sequence = (uint32_t)__atomic_load_n(&image_header->totals.peak_sequence, __ATOMIC_ACQUIRE);
+    uint32_t sequence = (uint32_t)__atomic_load_n(&totals->peak_sequence, __ATOMIC_ACQUIRE);
     if (__builtin_expect(cell->peak_sequence == sequence, 1))
         return;
     int64_t bytes = (int64_t)(cell->allocated_bytes - cell->freed_bytes);
@@ -113,20 +115,22 @@ static inline void counters_note_peak(struct ht_cell *cell) {
 
 static inline void counters_allocated(struct thread *self, uint32_t id, uint64_t size_bytes) {
     struct ht_cell *cell = &image_cells[id];
+    const struct ht_totals *totals = &image_header->totals;
     counters_grow(self, size_bytes);
-    counters_open(cell);
-    counters_note_peak(cell);
+    uint32_t odd = counters_open(cell);
+    counters_note_peak(cell, totals);
     counters_bump(&cell->allocations, 1);
     counters_bump(&cell->allocated_bytes, size_bytes);
-    counters_close(cell);
+    counters_close(cell, odd);
 }
 
 static inline void counters_free_in(struct ht_cell *cell, uint64_t size_bytes) {
-    counters_open(cell);
-    counters_note_peak(cell);
+    const struct ht_totals *totals = &image_header->totals;
+    uint32_t odd = counters_open(cell);
+    counters_note_peak(cell, totals);
     counters_bump(&cell->frees, 1);
     counters_bump(&cell->freed_bytes, size_bytes);
-    counters_close(cell);
+    counters_close(cell, odd);
 }
 
 static inline __attribute__((always_inline)) bool counters_freed(struct thread *self, uint32_t id,

@@ -36,7 +36,12 @@ struct memo {
     uint32_t base;
     uint32_t depth; /* frames of the whole stack */
     uint32_t count;
-    uint8_t needs_bp, base_needs_bp;
+    union {
+        struct {
+            uint8_t needs_bp, base_needs_bp;
+        };
+        uint16_t need_any;
+    };
     struct word words[MEMO_WORDS]; /* newest first, down to those of the base */
     uintptr_t bp, base_bp;         /* the newest frame's, the base's */
 } __attribute__((aligned(64)));
@@ -68,22 +73,40 @@ extern uint32_t cfi_generation;
 void cfi_reset(struct call_stack *stack);
 
 /* Index of the newest word in [low, end) that is not what it was, or low - 1. Newest first: so each is read
- * only once all those are equal that made it the one to be read. */
+ * only once all those are equal that made it the one to be read. Four at a turn, after what is over: of most
+ * allocations this is the largest part. */
 static inline int64_t cfi_changed_word(const struct word *words, int64_t low, int64_t end) {
     const struct word *at = words + end, *first = words + low;
-    for (; at - first >= 4; at -= 4) {
-        if (unlikely(word_at(at[-1].slot) != at[-1].value))
+#define CHANGED(n) unlikely(word_at(at[-(n)].slot) != at[-(n)].value)
+    switch ((end - low) & 3) {
+    case 3:
+        if (CHANGED(1))
             return at - 1 - words;
-        if (unlikely(word_at(at[-2].slot) != at[-2].value))
+        at--;
+        /* fall through */
+    case 2:
+        if (CHANGED(1))
+            return at - 1 - words;
+        at--;
+        /* fall through */
+    case 1:
+        if (CHANGED(1))
+            return at - 1 - words;
+        at--;
+        /* fall through */
+    default: break;
+    }
+    for (; at != first; at -= 4) {
+        if (CHANGED(1))
+            return at - 1 - words;
+        if (CHANGED(2))
             return at - 2 - words;
-        if (unlikely(word_at(at[-3].slot) != at[-3].value))
+        if (CHANGED(3))
             return at - 3 - words;
-        if (unlikely(word_at(at[-4].slot) != at[-4].value))
+        if (CHANGED(4))
             return at - 4 - words;
     }
-    for (; at != first; at--)
-        if (unlikely(word_at(at[-1].slot) != at[-1].value))
-            return at - 1 - words;
+#undef CHANGED
     return low - 1;
 }
 
@@ -104,13 +127,14 @@ static inline uint32_t cfi_next_place(uint64_t place, uint64_t word) {
 static inline bool cfi_is_base(const struct call_stack *stack, const struct memo *memo, uintptr_t bp) {
     const struct frame *base = &stack->cfi->frames[memo->base];
     const struct stack_hash *prefix = &stack->frames[memo->base].prefix;
-    return base->sp == memo->base_sp && prefix->a == memo->base_prefix.a && prefix->b == memo->base_prefix.b &&
-           likely(memo->needs_bp == 0 || memo->bp == bp) &&
-           likely(memo->base_needs_bp == 0 || memo->base_bp == base->bp);
+    return base->sp == memo->base_sp && prefix->a == memo->base_prefix.a &&
+           prefix->b == memo->base_prefix.b &&
+           (likely(memo->need_any == 0) || ((memo->needs_bp == 0 || memo->bp == bp) &&
+                                            (memo->base_needs_bp == 0 || memo->base_bp == base->bp)));
 }
 
-/* Whether the memo is of the newest frame and the base of the caller's stack; if so, *word is the first of its
- * words that is not what it was, null if there is none. */
+/* Whether the memo is of the newest frame and the base of the caller's stack; if so, *word is the first of
+ * its words that is not what it was, null if there is none. */
 static inline __attribute__((always_inline)) bool cfi_begins(const struct call_stack *stack,
                                                              const struct memo *memo, uintptr_t pc,
                                                              uintptr_t sp, uintptr_t bp,
