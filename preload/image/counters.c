@@ -5,7 +5,7 @@
 
 #include "cells.h"
 
-#define QUANTUM_MIN ((uint64_t)256)
+#define QUANTUM_MIN ((uint64_t)1024)
 #define QUANTUM_MAX ((uint64_t)65536)
 
 /* ---- totals and peak ---- */
@@ -108,7 +108,7 @@ bool counters_shrink_shared(struct thread *self, uint64_t bytes) {
 
 /* The block was allocated by a thread with another slot: live = allocated - freed holds for the sum. */
 bool counters_freed_elsewhere(struct thread *self, uint32_t id, uint64_t size_bytes) {
-    uint32_t own = cells_find(self, image_cells[id].stack);
+    uint32_t own = cells_of_same_stack(self, id);
     bool sweep = counters_shrink(self, size_bytes);
     if (own == self->overflow_cell && image_cells[id].stack != HT_STACK_OVERFLOW)
         image_lose(HT_LOSS_FREES, 1);
@@ -158,8 +158,8 @@ static void add_weight(struct ht_cell *cell, struct ht_sample *sample, struct we
 }
 
 void counters_sampled(struct thread *self, uint32_t id, struct weight weight, bool freed) {
-    if (image_cells[id].slot != self->slot)
-        id = cells_find(self, image_cells[id].stack);
+    if (!cells_is_own(self, id))
+        id = cells_of_same_stack(self, id);
     struct ht_cell *cell = &image_cells[id];
     struct ht_sample *sample = &image_samples[id];
     if (freed)
@@ -173,14 +173,17 @@ void counters_sampled(struct thread *self, uint32_t id, struct weight weight, bo
 
 /* ---- after a fork: one thread, so plain stores ---- */
 
-static uint64_t cell_bound(void) {
-    return image_header->regions[HT_REGION_CELLS].used_records;
+/* Record 0 is counted as used even where nothing could be committed. */
+static uint64_t touchable(enum ht_region_id id) {
+    const struct ht_region *region = &image_header->regions[id];
+    uint64_t committed = region->committed_bytes / region->record_bytes;
+    return region->used_records < committed ? region->used_records : committed;
 }
 
 void counters_reset(void) {
-    for (uint64_t i = 1; i < cell_bound(); i++)
+    for (uint64_t i = 1; i < touchable(HT_REGION_CELLS); i++)
         image_cells[i] = (struct ht_cell){.stack = image_cells[i].stack, .slot = image_cells[i].slot};
-    for (uint64_t i = 1; i < image_header->regions[HT_REGION_SAMPLES].used_records; i++)
+    for (uint64_t i = 1; i < touchable(HT_REGION_SAMPLES); i++)
         image_samples[i] = (struct ht_sample){0};
     image_header->totals =
         (struct ht_totals){.peak_sequence = 1, .slots_in_use = image_header->totals.slots_in_use};

@@ -7,13 +7,14 @@
  * has not changed since, and its live values are its share.
  *
  * One thread: every event is added to the global live bytes at once, and the peak is exact. More: a thread
- * holds back up to a quantum Q = clamp(max / (4096 T), 256, 65536) bytes, and the cells' peak values are
+ * holds back up to a quantum Q = clamp(max / (4096 T), 1024, 65536) bytes, and the cells' peak values are
  * those of a true instant give or take one event a thread, within 2 T Q of the true maximum.
  *
  * Threads: each its own cells.  Signals: no (guarded by the caller).  Heap: never. */
 #ifndef HEAPTALLY_COUNTERS_H
 #define HEAPTALLY_COUNTERS_H
 
+#include "cells.h"
 #include "image.h"
 #include "sample.h"
 #include "thread.h"
@@ -136,7 +137,7 @@ static inline void counters_free_in(struct ht_cell *cell, uint64_t size_bytes) {
 static inline __attribute__((always_inline)) bool counters_freed(struct thread *self, uint32_t id,
                                                                  uint64_t size_bytes) {
     struct ht_cell *cell = &image_cells[id];
-    if (__builtin_expect(cell->slot != self->slot, 0))
+    if (__builtin_expect(!cells_is_own(self, id), 0))
         return counters_freed_elsewhere(self, id, size_bytes);
     bool sweep = counters_shrink(self, size_bytes);
     counters_free_in(cell, size_bytes);

@@ -28,6 +28,7 @@
 #define COMMIT_MIN      ((uint64_t)16 << 10)
 #define COMMIT_MAX      ((uint64_t)2 << 20)
 #define MEMORY_SMALLEST ((uint64_t)1 << 20)
+#define CELLS_FIRST     16 /* cells go by sixteens, and cell 0 is none */
 #define MISMATCHES_MAX  ((uint64_t)32)
 #define CELLS_MAX       ((uint64_t)1 << 22) /* what a slot of the block table can name */
 
@@ -98,7 +99,9 @@ static uint64_t lay_out(struct ht_header *header, uint64_t budget) {
         *region = (struct ht_region){.record_bytes = plan[i].record_bytes,
                                      .offset = at,
                                      .capacity_bytes = align_up(plan[i].capacity_bytes, REGION_ALIGN),
-                                     .used_records = plan[i].capacity_bytes != 0 ? 1 : 0};
+                                     .used_records = plan[i].capacity_bytes == 0 ? 0
+                                                     : i == HT_REGION_CELLS      ? CELLS_FIRST
+                                                                                 : 1};
         at += region->capacity_bytes;
     }
     header->budget_bytes = budget;

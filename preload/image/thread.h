@@ -28,6 +28,13 @@ _Static_assert(sizeof(struct recent) == 32, "never on two lines");
 
 #define RECENT_BITS 11
 
+/* A cell of another thread whose blocks this one has freed, and this one's of the same stack. */
+struct foreign {
+    uint32_t cell, own; /* 0: none */
+};
+
+#define FOREIGN_CELLS 512u
+
 struct thread {
     uint32_t slot;
     uint32_t overflow_cell;     /* of HT_STACK_OVERFLOW: taken at the start, so that it is there in need */
@@ -37,6 +44,8 @@ struct thread {
     uintptr_t last_block; /* entered last by this thread */
     uintptr_t last_frame; /* of the call that did so */
     uint32_t **cells;     /* stack id -> cell id, in chunks made on first use */
+    uint32_t next_cell;   /* of this slot's last chunk; a multiple of a chunk: there is none */
+    struct foreign foreign[FOREIGN_CELLS];
     struct call_stack stack;
     uint64_t random;              /* of sample.h */
     uint64_t until_verify;        /* stacks until the next that is verified */

@@ -50,7 +50,7 @@ static void describes_itself_body(void) {
         const struct ht_region *region = &header->regions[i];
         CHECK(region->offset >= end && region->offset % 65536 == 0);
         CHECK(region->used_records == 0 ? region->capacity_bytes == 0 : region->capacity_bytes != 0);
-        CHECK(region->used_records <= 1 ||
+        CHECK(region->committed_bytes == 0 ||
               region->used_records * region->record_bytes <= region->committed_bytes);
         end = region->offset + region->capacity_bytes;
     }
