@@ -1,259 +1,22 @@
-/* track.c - see track.h.
+/* track.c - see track.h. Who may count an event at all is the guard's business (guard.h). Blocks that a
+ * handler allocates on top of the tracer have no stack (HT_STACK_UNATTRIBUTED).
  *
- * The guard: `inside` says whether this thread is inside the tracer, and where on its stack it entered. A
- * signal handler that allocates meanwhile finds it so: its event touches the block table (one store), and is
- * counted by the thread itself when it leaves. Blocks allocated so have no stack (HT_STACK_UNATTRIBUTED).
- *
- * The fork page: its word is OWN_IMAGE in a traced process, and the kernel clears it in a forked child
- * (MADV_WIPEONFORK). The child's first event finds that and gives the child an image of its own. A vfork
- * or posix_spawn child shares memory, and so its parent's image, until it execs.
- *
- * Owns:    the guard, each thread's state.
+ * Owns:    nothing.
  * Threads: any.  Signals: safe.  Heap: never. */
 #include "track.h"
+
+#include "guard.h"
 
 #include "image/cells.h"
 #include "image/counters.h"
 #include "image/image.h"
 #include "image/modules.h"
 #include "image/sample.h"
-#include "image/snapshot.h"
 #include "image/stacks.h"
-#include "image/threads.h"
 #include "platform/options.h"
 #include "platform/sys.h"
-#include "start.h"
 #include "verify.h"
 #include "unwind/cfi.h"
-
-#include <sys/mman.h>
-
-#define MUTED ((uintptr_t)1 << 56) /* added to `inside` by track_mute: beyond any address */
-
-/* initial-exec by -ftls-model: plain loads off the thread pointer, never __tls_get_addr */
-static __thread struct {
-    struct thread *self;
-    uintptr_t inside; /* 0: outside; else where on the stack it entered, plus MUTED as often as muted */
-    int64_t until;    /* sampling: bytes until the next point; may be past */
-    bool drawn;       /* `until` has been */
-} here;
-
-/* OWN_SAMPLED, OWN_VERIFIED: own too, but no event takes the short way. */
-enum page_word { WIPED = 0, OWN_IMAGE = 1, ADOPTING = 2, OWN_SAMPLED = 3, OWN_VERIFIED = 4 };
-
-/* A page of its own: the largest of any machine. In .bss beyond the file, so anonymous memory. */
-#if defined(__aarch64__)
-#define PAGE_BYTES 65536
-#else
-#define PAGE_BYTES 4096
-#endif
-
-static union {
-    uint32_t word; /* (atomic) enum page_word; 0 also before the start */
-    char page[PAGE_BYTES];
-} fork_page __attribute__((aligned(PAGE_BYTES)));
-
-static uint32_t own_word = OWN_IMAGE; /* of this process, as its options have it */
-static bool verifying;                /* (atomic) */
-static uint32_t started;              /* (atomic) */
-static uint32_t stopped;              /* (atomic) */
-
-/* ---- being in the right process ---- */
-
-void track_begin(void) {
-    if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) != 0 || !start_once())
-        return;
-    if (sys_advise(&fork_page, sizeof fork_page, MADV_WIPEONFORK) != 0)
-        return;
-    own_word = options.sample_bytes != 0 ? OWN_SAMPLED : OWN_IMAGE;
-    __atomic_store_n(&fork_page.word, own_word, __ATOMIC_RELEASE); /* partner: page_word's acquire */
-    __atomic_store_n(&started, 1, __ATOMIC_RELEASE); /* partner: the acquire above, in track_ready */
-}
-
-static inline uint32_t page_word(void) {
-    return __atomic_load_n(&fork_page.word, __ATOMIC_ACQUIRE);
-}
-
-static inline bool is_own(void) {
-    return likely(page_word() == own_word);
-}
-
-static void inherit_block(uintptr_t address, struct block block) {
-    (void)address;
-    counters_inherit(block.cell, block.size_bytes);
-}
-
-/* The child's first event. The mapping is still the parent's; nothing may be written before it is ours. */
-static bool adopt(void) {
-    if (!options.follow || !image_adopt()) {
-        __atomic_store_n(&stopped, 1, __ATOMIC_RELAXED);
-        return false;
-    }
-    threads_after_fork(here.self);
-    counters_reset();
-    blocks_after_fork();
-    blocks_each(inherit_block);
-    counters_settle();
-    snapshot_after_fork();
-    unwind_after_fork();
-    return true;
-}
-
-static uint32_t adopter; /* (atomic) the thread that adopts */
-
-#define ADOPTION_PATIENCE 20000u /* turns; it takes 1 to 10 ms */
-
-/* Another thread is adopting: its end is worth a while, since an event that is let pass is lost for good. A
- * handler on top of it, though, must pass. */
-static bool adopted_elsewhere(void) {
-    for (uint32_t i = 0; page_word() == ADOPTING && i < ADOPTION_PATIENCE; i++) {
-        if (__atomic_load_n(&adopter, __ATOMIC_RELAXED) == sys_tid())
-            return false;
-        sys_yield();
-    }
-    return is_own();
-}
-
-/* The slow part of track_ready: after a fork. */
-static __attribute__((noinline)) bool become_own(void) {
-    uint32_t wiped = WIPED;
-    if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) == 0 || __atomic_load_n(&stopped, __ATOMIC_RELAXED) != 0)
-        return false;
-    if (!__atomic_compare_exchange_n(&fork_page.word, &wiped, ADOPTING, false, __ATOMIC_ACQUIRE,
-                                     __ATOMIC_RELAXED))
-        return wiped == own_word || adopted_elsewhere();
-    __atomic_store_n(&adopter, sys_tid(), __ATOMIC_RELAXED);
-    uintptr_t before = here.inside;
-    if (before == 0)
-        here.inside = (uintptr_t)__builtin_frame_address(0);
-    bool own = adopt();
-    here.inside = before;
-    /* Without an image of its own the page stays as it is: own_word would let a thread that has already read
-     * `stopped` write to the parent's. */
-    __atomic_store_n(&adopter, 0, __ATOMIC_RELAXED);
-    if (own)
-        __atomic_store_n(&fork_page.word, own_word, __ATOMIC_RELEASE);
-    return own;
-}
-
-bool track_ready(void) {
-    return is_own() || become_own();
-}
-
-void track_verify(void) {
-    if (!track_ready())
-        return;
-    __atomic_store_n(&verifying, true, __ATOMIC_RELEASE);
-    if (own_word == OWN_IMAGE) {
-        own_word = OWN_VERIFIED;
-        __atomic_store_n(&fork_page.word, OWN_VERIFIED, __ATOMIC_RELEASE);
-    }
-}
-
-/* ---- counting, exact or sampled ---- */
-
-static void count_block(struct thread *thread, struct block block, bool freed) {
-    if (unlikely(options.sample_bytes != 0))
-        counters_sampled(thread, block.cell, sample_weight(block.size_bytes), freed);
-    else if (freed)
-        (void)counters_freed(thread, block.cell, block.size_bytes); /* a sweep can wait */
-    else
-        counters_allocated(thread, block.cell, block.size_bytes);
-}
-
-/* ---- the guard ---- */
-
-static void count_deferred(struct thread *thread) {
-    uint32_t done = 0, count;
-    do {
-        count = __atomic_load_n(&thread->deferred_count, __ATOMIC_RELAXED);
-        for (; done < count && done < DEFERRED_MAX; done++) {
-            const struct deferred *event = &thread->deferred[done];
-            count_block(thread, (struct block){event->size_bytes, event->cell}, event->freed);
-        }
-    } while (!__atomic_compare_exchange_n(&thread->deferred_count, &count, 0, false, __ATOMIC_RELAXED,
-                                          __ATOMIC_RELAXED));
-    image_slots[thread->slot].deferred += done;
-}
-
-/* Signal fences: the only other party is a handler on this very thread. */
-static inline void open_guard(uintptr_t frame) {
-    here.inside = frame;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
-static inline void close_guard(void) {
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    here.inside = 0;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
-static __attribute__((noinline)) void drain(struct thread *thread) {
-    while (__atomic_load_n(&thread->deferred_count, __ATOMIC_RELAXED) != 0) {
-        open_guard((uintptr_t)__builtin_frame_address(0));
-        count_deferred(thread);
-        close_guard();
-    }
-}
-
-static inline void leave(struct thread *thread) {
-    close_guard();
-    if (unlikely(thread != NULL && __atomic_load_n(&thread->deferred_count, __ATOMIC_RELAXED) != 0))
-        drain(thread);
-}
-
-#define FRAME_SLACK                                                                                          \
-    512u /* hooks' own frames differ; a signal's frame is larger, with the red zone above it */
-
-/* Whether the call that closed the guard is gone, since a handler on top of it has jumped out (siglongjmp).
- * Stacks grow down: what is on top of it lies below it. On an alternate stack, addresses say nothing. */
-static bool abandoned(uintptr_t frame) {
-    return here.inside < MUTED && frame + FRAME_SLACK >= here.inside && !sys_on_signal_stack();
-}
-
-/* Enters the tracer, whatever the circumstances. False: do not trace. True: *thread is this thread's state or
- * null, *nested says that the thread was inside already; leave() must follow unless nested. */
-static __attribute__((noinline)) bool enter_slowly(uintptr_t frame, struct thread **thread, bool *nested) {
-    if (here.inside != 0 && !abandoned(frame)) {
-        *nested = true;
-        *thread = here.self;
-        return here.inside < MUTED && here.self != NULL && is_own();
-    }
-    if (here.inside != 0 && here.self != NULL) /* the jump may have come in the middle of a walk */
-        unwind_reset(&here.self->stack);
-    *nested = false;
-    open_guard(frame);
-    track_begin();
-    if (!track_ready()) {
-        here.inside = 0;
-        return false;
-    }
-    if (here.self == NULL)
-        here.self = threads_claim();
-    *thread = here.self; /* null: then the event is lost, and counted so by the caller */
-    return true;
-}
-
-/* Enters the tracer where the page says OWN_IMAGE: true where nothing else is out of the ordinary. */
-static inline bool enter(struct thread **thread) {
-    *thread = here.self;
-    if (unlikely(*thread == NULL) || unlikely(here.inside != 0))
-        return false;
-    open_guard((uintptr_t)__builtin_frame_address(0));
-    return true;
-}
-
-static inline bool enter_exactly(struct thread **thread) {
-    return likely(page_word() == OWN_IMAGE) && enter(thread);
-}
-
-static void defer(struct thread *thread, struct block block, bool freed) {
-    uint32_t at = __atomic_fetch_add(&thread->deferred_count, 1, __ATOMIC_RELAXED);
-    if (at < DEFERRED_MAX)
-        thread->deferred[at] = (struct deferred){block.cell, freed, block.size_bytes};
-    else
-        image_lose(HT_LOSS_DEFERRED, 1); /* at once: a thread whose handler jumped out may never leave */
-}
 
 /* ---- allocation ---- */
 
@@ -324,9 +87,9 @@ static bool replaced(struct thread *thread, uintptr_t address, const struct call
     }
     __atomic_fetch_add(&image_slots[thread->slot].lost_frees, 1, __ATOMIC_RELAXED);
     if (nested)
-        defer(thread, old, true);
+        guard_defer(thread, old, true);
     else
-        count_block(thread, old, true);
+        counters_event(thread, old.cell, old.size_bytes, true);
     return true;
 }
 
@@ -375,25 +138,25 @@ allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes, const s
 
 /* Sampling: whether no point falls into a block that this thread allocates. */
 static inline bool passed_by(uint64_t size_bytes) {
-    here.until -= (int64_t)(size_bytes | (size_bytes == 0));
-    return likely(here.until > 0);
+    guard.until -= (int64_t)(size_bytes | (size_bytes == 0));
+    return likely(guard.until > 0);
 }
 
 /* Draws the next point, from the end of the block on. False: this was the thread's first draw, and passes the
  * block by. */
 static bool draw(struct thread *thread, uint64_t size_bytes) {
-    bool first = !here.drawn;
-    here.drawn = true;
-    here.until = sample_distance(&thread->random);
+    bool first = !guard.drawn;
+    guard.drawn = true;
+    guard.until = sample_distance(&thread->random);
     if (!first)
         return true;
-    here.until -= (int64_t)size_bytes;
-    return here.until <= 0 && draw(thread, 0);
+    guard.until -= (int64_t)size_bytes;
+    return guard.until <= 0 && draw(thread, 0);
 }
 
 static uint32_t verified_cell(struct thread *thread, const struct caller *caller) {
     uint32_t cell = current_cell(thread, caller);
-    if (unlikely(__atomic_load_n(&verifying, __ATOMIC_ACQUIRE)))
+    if (unlikely(guard_verifying()))
         verify_stack(thread, image_cells[cell].stack);
     return cell;
 }
@@ -411,42 +174,42 @@ static void allocated_in(struct thread *thread, uintptr_t address, uint64_t size
     thread->last_block = address;
     thread->last_frame = (uintptr_t)caller;
     if (count && nested)
-        defer(thread, block, false);
+        guard_defer(thread, block, false);
     else if (count)
-        count_block(thread, block, false);
+        counters_event(thread, block.cell, block.size_bytes, false);
 }
 
 static __attribute__((noinline)) void allocated_slowly(void *block, size_t size_bytes,
                                                        const struct caller *caller) {
     struct thread *thread;
     bool nested;
-    if (!enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
+    if (!guard_enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return;
     if (thread == NULL)
         lose_block(size_bytes);
     else
         allocated_in(thread, (uintptr_t)block, size_bytes, caller, nested);
     if (!nested)
-        leave(thread);
+        guard_leave(thread);
 }
 
 static __attribute__((noinline)) void allocated_exactly(void *block, size_t size_bytes,
                                                         const struct caller *caller) {
     struct thread *thread;
-    if (unlikely(!enter(&thread))) {
+    if (unlikely(!guard_enter(&thread))) {
         allocated_slowly(block, size_bytes, caller);
         return;
     }
     allocated(thread, (uintptr_t)block, size_bytes, caller);
-    leave(thread);
+    guard_leave(thread);
 }
 
 /* The parting of the ways, without a frame of its own. */
 void track_allocated(void *block, size_t size_bytes, const struct caller *caller) {
-    uint32_t word = page_word();
-    if (likely(word == OWN_IMAGE))
+    uint32_t word = guard_word();
+    if (likely(word == GUARD_OWN))
         allocated_exactly(block, size_bytes, caller);
-    else if (word != OWN_SAMPLED || !passed_by(size_bytes))
+    else if (word != GUARD_SAMPLED || !passed_by(size_bytes))
         allocated_slowly(block, size_bytes, caller);
 }
 
@@ -475,16 +238,16 @@ static inline void count_free(struct thread *thread, bool nested, struct block o
     if (unlikely(old.cell == 0))
         count_unmatched(thread);
     else if (unlikely(nested))
-        defer(thread, old, true);
+        guard_defer(thread, old, true);
     else
-        count_block(thread, old, true);
+        counters_event(thread, old.cell, old.size_bytes, true);
 }
 
 /* known: it has been taken out of the table before, and was that. */
 static __attribute__((noinline)) void freed_slowly(const void *block, const struct block *known) {
     struct thread *thread;
     bool nested;
-    if (!enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
+    if (!guard_enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return;
     struct block old = known != NULL ? *known : take_out(block);
     if (thread != NULL) {
@@ -494,7 +257,7 @@ static __attribute__((noinline)) void freed_slowly(const void *block, const stru
         image_lose(HT_LOSS_FREES, 1);
     }
     if (!nested)
-        leave(thread);
+        guard_leave(thread);
 }
 
 static __attribute__((noinline)) void sweep(void) {
@@ -503,7 +266,7 @@ static __attribute__((noinline)) void sweep(void) {
 
 static __attribute__((noinline)) void freed_exactly(const void *block) {
     struct thread *thread;
-    if (unlikely(!enter(&thread))) {
+    if (unlikely(!guard_enter(&thread))) {
         freed_slowly(block, NULL);
         return;
     }
@@ -513,88 +276,88 @@ static __attribute__((noinline)) void freed_exactly(const void *block) {
         count_unmatched(thread);
     else if (unlikely(counters_freed(thread, old.cell, old.size_bytes)))
         sweep();
-    leave(thread);
+    guard_leave(thread);
 }
 
 void track_freed(void *block) {
-    uint32_t word = page_word();
-    if (likely(word == OWN_IMAGE))
+    uint32_t word = guard_word();
+    if (likely(word == GUARD_OWN))
         freed_exactly(block);
-    else if (word != OWN_SAMPLED || !blocks_none_near((uintptr_t)block))
+    else if (word != GUARD_SAMPLED || !blocks_none_near((uintptr_t)block))
         freed_slowly(block, NULL);
 }
 
 struct block track_forget(void *block) {
     struct thread *thread;
     bool nested = false;
-    if (page_word() == OWN_SAMPLED && blocks_none_near((uintptr_t)block))
+    if (guard_word() == GUARD_SAMPLED && blocks_none_near((uintptr_t)block))
         return (struct block){0, 0};
-    if (unlikely(!enter_exactly(&thread)) &&
-        !enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
+    if (unlikely(!guard_enter_exactly(&thread)) &&
+        !guard_enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return (struct block){0, 0};
     struct block old = take_out(block);
     if (thread != NULL)
         thread->last_block = 0;
     if (!nested)
-        leave(thread);
+        guard_leave(thread);
     return old;
 }
 
 void track_forgotten(struct block old) {
     struct thread *thread;
-    if (unlikely(!enter_exactly(&thread))) {
-        if (old.cell != 0 || page_word() != OWN_SAMPLED)
+    if (unlikely(!guard_enter_exactly(&thread))) {
+        if (old.cell != 0 || guard_word() != GUARD_SAMPLED)
             freed_slowly(NULL, &old);
         return;
     }
     count_free(thread, false, old);
-    leave(thread);
+    guard_leave(thread);
 }
 
 /* ---- realloc ---- */
 
 void track_reallocated(struct block old, void *block, size_t size_bytes, const struct caller *caller) {
     struct thread *thread;
-    if (unlikely(!enter_exactly(&thread))) {
+    if (unlikely(!guard_enter_exactly(&thread))) {
         track_forgotten(old);
         track_allocated(block, size_bytes, caller);
         return;
     }
     count_free(thread, false, old);
     allocated(thread, (uintptr_t)block, size_bytes, caller);
-    leave(thread);
+    guard_leave(thread);
 }
 
 void track_restore(struct block old, void *block) {
     struct thread *thread;
     struct block none;
     bool nested;
-    if (old.cell == 0 || !enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
+    if (old.cell == 0 || !guard_enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return;
     put_block((uintptr_t)block, old, &none);
     if (!nested)
-        leave(thread);
+        guard_leave(thread);
 }
 
 /* ---- the rest ---- */
 
 void track_mute(void) {
-    here.inside += MUTED;
+    guard.inside += GUARD_MUTED;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 void track_unmute(void) {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    here.inside -= MUTED;
+    guard.inside -= GUARD_MUTED;
 }
 
 void track_code_unmapped(void) {
     struct thread *thread;
     bool nested;
-    if (!enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
+    if (!guard_enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return;
     modules_sweep();
     unwind_forget();
     if (!nested)
-        leave(thread);
+        guard_leave(thread);
 }

@@ -171,6 +171,15 @@ void counters_sampled(struct thread *self, uint32_t id, struct weight weight, bo
     add_weight(cell, sample, weight, freed);
 }
 
+void counters_event(struct thread *self, uint32_t cell, uint64_t size_bytes, bool freed) {
+    if (image_header->sample_bytes != 0)
+        counters_sampled(self, cell, sample_weight(size_bytes), freed);
+    else if (freed)
+        (void)counters_freed(self, cell, size_bytes); /* a sweep can wait */
+    else
+        counters_allocated(self, cell, size_bytes);
+}
+
 /* ---- after a fork: one thread, so plain stores ---- */
 
 /* Record 0 is counted as used even where nothing could be committed. */

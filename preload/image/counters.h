@@ -35,6 +35,9 @@ void counters_swept(bool complete);
 /* Counts what a traced block stands for, in `cell` or this thread's cell of the same stack. */
 void counters_sampled(struct thread *self, uint32_t cell, struct weight weight, bool freed);
 
+/* Counts an event of a block, exactly or as what it stands for. */
+void counters_event(struct thread *self, uint32_t cell, uint64_t size_bytes, bool freed);
+
 /* One more slot is in use. */
 void counters_thread_joined(void);
 

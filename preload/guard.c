@@ -1,0 +1,177 @@
+/* guard.c - see guard.h.
+ * Owns:    the fork page, each thread's state.
+ * Threads: any.  Signals: safe.  Heap: never. */
+#include "guard.h"
+
+#include "image/counters.h"
+#include "image/image.h"
+#include "image/snapshot.h"
+#include "image/threads.h"
+#include "platform/options.h"
+#include "platform/sys.h"
+#include "start.h"
+#include "track.h"
+#include "unwind/unwind.h"
+
+#include <sys/mman.h>
+
+__thread struct guard guard;
+union guard_page guard_page;
+
+static uint32_t own_word = GUARD_OWN; /* of this process, as its options have it */
+static bool verifying;                /* (atomic) */
+static uint32_t started;              /* (atomic) */
+static uint32_t stopped;              /* (atomic) */
+
+bool guard_verifying(void) {
+    return __atomic_load_n(&verifying, __ATOMIC_ACQUIRE); /* partner: track_verify */
+}
+
+static inline bool is_own(void) {
+    return guard_word() == own_word;
+}
+
+/* ---- being in the right process ---- */
+
+void track_begin(void) {
+    if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) != 0 || !start_once())
+        return;
+    if (sys_advise(&guard_page, sizeof guard_page, MADV_WIPEONFORK) != 0)
+        return;
+    own_word = options.sample_bytes != 0 ? GUARD_SAMPLED : GUARD_OWN;
+    __atomic_store_n(&guard_page.word, own_word, __ATOMIC_RELEASE); /* partner: guard_word's acquire */
+    __atomic_store_n(&started, 1, __ATOMIC_RELEASE); /* partner: the acquire above, in track_ready */
+}
+
+static void inherit_block(uintptr_t address, struct block block) {
+    (void)address;
+    counters_inherit(block.cell, block.size_bytes);
+}
+
+/* The child's first event. The mapping is still the parent's; nothing may be written before it is ours. */
+static bool adopt(void) {
+    if (!options.follow || !image_adopt()) {
+        __atomic_store_n(&stopped, 1, __ATOMIC_RELAXED);
+        return false;
+    }
+    threads_after_fork(guard.self);
+    counters_reset();
+    blocks_after_fork();
+    blocks_each(inherit_block);
+    counters_settle();
+    snapshot_after_fork();
+    unwind_after_fork();
+    return true;
+}
+
+static uint32_t adopter; /* (atomic) the thread that adopts */
+
+#define ADOPTION_PATIENCE 20000u /* turns; it takes 1 to 10 ms */
+
+/* Another thread is adopting: its end is worth a while, since an event that is let pass is lost for good. A
+ * handler on top of it, though, must pass. */
+static bool adopted_elsewhere(void) {
+    for (uint32_t i = 0; guard_word() == GUARD_ADOPTING && i < ADOPTION_PATIENCE; i++) {
+        if (__atomic_load_n(&adopter, __ATOMIC_RELAXED) == sys_tid())
+            return false;
+        sys_yield();
+    }
+    return is_own();
+}
+
+/* The slow part of track_ready: after a fork. */
+static __attribute__((noinline)) bool become_own(void) {
+    uint32_t wiped = GUARD_WIPED;
+    if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) == 0 || __atomic_load_n(&stopped, __ATOMIC_RELAXED) != 0)
+        return false;
+    if (!__atomic_compare_exchange_n(&guard_page.word, &wiped, GUARD_ADOPTING, false, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_RELAXED))
+        return wiped == own_word || adopted_elsewhere();
+    __atomic_store_n(&adopter, sys_tid(), __ATOMIC_RELAXED);
+    uintptr_t before = guard.inside;
+    if (before == 0)
+        guard.inside = (uintptr_t)__builtin_frame_address(0);
+    bool own = adopt();
+    guard.inside = before;
+    /* Without an image of its own the page stays as it is: own_word would let a thread that has already read
+     * `stopped` write to the parent's. */
+    __atomic_store_n(&adopter, 0, __ATOMIC_RELAXED);
+    if (own)
+        __atomic_store_n(&guard_page.word, own_word, __ATOMIC_RELEASE);
+    return own;
+}
+
+bool track_ready(void) {
+    return is_own() || become_own();
+}
+
+void track_verify(void) {
+    if (!track_ready())
+        return;
+    __atomic_store_n(&verifying, true, __ATOMIC_RELEASE);
+    if (own_word == GUARD_OWN) {
+        own_word = GUARD_VERIFIED;
+        __atomic_store_n(&guard_page.word, GUARD_VERIFIED, __ATOMIC_RELEASE);
+    }
+}
+
+/* ---- being the only one inside ---- */
+
+static void count_deferred(struct thread *thread) {
+    uint32_t done = 0, count;
+    do {
+        count = __atomic_load_n(&thread->deferred_count, __ATOMIC_RELAXED);
+        for (; done < count && done < DEFERRED_MAX; done++) {
+            const struct deferred *event = &thread->deferred[done];
+            counters_event(thread, event->cell, event->size_bytes, event->freed);
+        }
+    } while (!__atomic_compare_exchange_n(&thread->deferred_count, &count, 0, false, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED));
+    image_slots[thread->slot].deferred += done;
+}
+
+void guard_drain(struct thread *thread) {
+    while (__atomic_load_n(&thread->deferred_count, __ATOMIC_RELAXED) != 0) {
+        guard_open((uintptr_t)__builtin_frame_address(0));
+        count_deferred(thread);
+        guard_close();
+    }
+}
+
+#define FRAME_SLACK                                                                                          \
+    512u /* hooks' own frames differ; a signal's frame is larger, with the red zone above it */
+
+/* Whether the call that closed the guard is gone, since a handler on top of it has jumped out (siglongjmp).
+ * Stacks grow down: what is on top of it lies below it. On an alternate stack, addresses say nothing. */
+static bool abandoned(uintptr_t frame) {
+    return guard.inside < GUARD_MUTED && frame + FRAME_SLACK >= guard.inside && !sys_on_signal_stack();
+}
+
+bool guard_enter_slowly(uintptr_t frame, struct thread **thread, bool *nested) {
+    if (guard.inside != 0 && !abandoned(frame)) {
+        *nested = true;
+        *thread = guard.self;
+        return guard.inside < GUARD_MUTED && guard.self != NULL && is_own();
+    }
+    if (guard.inside != 0 && guard.self != NULL) /* the jump may have come in the middle of a walk */
+        unwind_reset(&guard.self->stack);
+    *nested = false;
+    guard_open(frame);
+    track_begin();
+    if (!track_ready()) {
+        guard.inside = 0;
+        return false;
+    }
+    if (guard.self == NULL)
+        guard.self = threads_claim();
+    *thread = guard.self; /* null: then the event is lost, and counted so by the caller */
+    return true;
+}
+
+void guard_defer(struct thread *thread, struct block block, bool freed) {
+    uint32_t at = __atomic_fetch_add(&thread->deferred_count, 1, __ATOMIC_RELAXED);
+    if (at < DEFERRED_MAX)
+        thread->deferred[at] = (struct deferred){block.cell, freed, block.size_bytes};
+    else
+        image_lose(HT_LOSS_DEFERRED, 1); /* at once: a thread whose handler jumped out may never leave */
+}
