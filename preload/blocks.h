@@ -147,16 +147,22 @@ static inline enum blocks_put blocks_put(uintptr_t address, struct block block, 
     return blocks_put_slowly(address, block, old);
 }
 
-static inline struct block blocks_remove(uintptr_t address) {
+/* Takes a small block out of an existing leaf. Returns its entry, or 0: then blocks_remove_slowly knows more.
+ */
+static inline uint32_t blocks_remove_small(uintptr_t address) {
     struct blocks_leaf *leaf = blocks_find_leaf(address);
-    if (__builtin_expect(leaf != NULL && (address & blocks_small_alignment) == 0, 1)) {
-        uint32_t *entry = blocks_small_at(leaf, address), now = __atomic_load_n(entry, __ATOMIC_RELAXED);
-        if (__builtin_expect(now != 0 && now >> 31 == blocks_tag(address), 1)) {
-            __atomic_store_n(entry, 0, __ATOMIC_RELAXED);
-            return blocks_small(now);
-        }
-    }
-    return blocks_remove_slowly(address);
+    if (__builtin_expect(leaf == NULL || (address & blocks_small_alignment) != 0, 0))
+        return 0;
+    uint32_t *entry = blocks_small_at(leaf, address), now = __atomic_load_n(entry, __ATOMIC_RELAXED);
+    if (__builtin_expect(now == 0 || now >> 31 != blocks_tag(address), 0))
+        return 0;
+    __atomic_store_n(entry, 0, __ATOMIC_RELAXED);
+    return now;
+}
+
+static inline struct block blocks_remove(uintptr_t address) {
+    uint32_t entry = blocks_remove_small(address);
+    return __builtin_expect(entry != 0, 1) ? blocks_small(entry) : blocks_remove_slowly(address);
 }
 
 #endif

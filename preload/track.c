@@ -250,10 +250,9 @@ static __attribute__((noinline)) void freed_slowly(const void *block, const stru
     if (!guard_enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return;
     struct block old = known != NULL ? *known : take_out(block);
-    if (thread != NULL) {
-        thread->last_block = 0;
+    if (thread != NULL)
         count_free(thread, nested, old);
-    } else if (old.cell != 0) {
+    else if (old.cell != 0) {
         image_lose(HT_LOSS_FREES, 1);
     }
     if (!nested)
@@ -270,9 +269,9 @@ static __attribute__((noinline)) void freed_exactly(const void *block) {
         freed_slowly(block, NULL);
         return;
     }
-    struct block old = blocks_remove((uintptr_t)block);
-    thread->last_block = 0;
-    if (unlikely(old.cell == 0))
+    uint32_t entry = blocks_remove_small((uintptr_t)block);
+    struct block old = likely(entry != 0) ? blocks_small(entry) : blocks_remove_slowly((uintptr_t)block);
+    if (unlikely(entry == 0) && old.cell == 0)
         count_unmatched(thread);
     else if (unlikely(counters_freed(thread, old.cell, old.size_bytes)))
         sweep();

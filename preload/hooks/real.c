@@ -20,21 +20,21 @@ struct real real_table;
 #define BOOTSTRAP_BYTES 65536u
 
 static _Alignas(16) char bootstrap[BOOTSTRAP_BYTES];
-static size_t bootstrap_used; /* (atomic) */
+size_t real_bootstrap_used;
 
 /* A block's size stands before it. */
 void *real_bootstrap(size_t size_bytes) {
     if (size_bytes > BOOTSTRAP_BYTES)
         return NULL;
     size_t need = 16 + ((size_bytes + 15) & ~(size_t)15);
-    size_t at = __atomic_fetch_add(&bootstrap_used, need, __ATOMIC_RELAXED);
+    size_t at = __atomic_fetch_add(&real_bootstrap_used, need, __ATOMIC_RELAXED);
     if (at + need > BOOTSTRAP_BYTES)
         return NULL;
     memcpy(bootstrap + at, &size_bytes, sizeof size_bytes);
     return bootstrap + at + 16;
 }
 
-bool real_is_bootstrap(const void *block) {
+bool real_is_of_bootstrap(const void *block) {
     return (uintptr_t)block - (uintptr_t)bootstrap < BOOTSTRAP_BYTES;
 }
 

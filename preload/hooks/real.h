@@ -48,7 +48,12 @@ bool real_is_allocator(const void *function);
 
 /* What dlsym itself allocates before malloc is known. Never given back; 16-aligned. Null: full. */
 void *real_bootstrap(size_t size_bytes);
-bool real_is_bootstrap(const void *block);
+extern size_t real_bootstrap_used; /* (atomic) bytes; in most programs none ever are */
+bool real_is_of_bootstrap(const void *block);
+static inline bool real_is_bootstrap(const void *block) {
+    return __builtin_expect(__atomic_load_n(&real_bootstrap_used, __ATOMIC_RELAXED) != 0, 0) &&
+           real_is_of_bootstrap(block);
+}
 size_t real_bootstrap_size(const void *block);
 
 #endif
