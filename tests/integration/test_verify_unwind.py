@@ -84,7 +84,8 @@ class VerifyUnwindTest(TestCase):
     def test_node(self):
         if shutil.which("node") is None:
             self.skipTest("node is not installed")
-        self.verify("node", ["node", "-e", NODE, 2 * SCALE], 4, 20000)
+        # without the certificates that it would read at its start: not all machines have them
+        self.verify("node", ["node", "-e", NODE, 2 * SCALE], 1, 20000, NODE_EXTRA_CA_CERTS="")
 
     def test_cc1plus(self):
         source = self.directory / "source.cc"
