@@ -10,7 +10,6 @@
 #include "../unwind/call_stack.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 static struct index by_address;
 
@@ -24,16 +23,6 @@ static bool same_pc(uint32_t id, const void *key) {
     return image_pcs[id].pc == wanted->pc && image_pcs[id].salt == wanted->salt;
 }
 
-/* How the kernel has a handler return: mov $15, %rax; syscall, or mov x8, #139; svc 0. */
-static bool returns_from_signal(uint64_t pc) {
-#if defined(__x86_64__)
-    static const unsigned char code[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
-#else
-    static const unsigned char code[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4};
-#endif
-    return memcmp((const void *)(uintptr_t)pc, code, sizeof code) == 0;
-}
-
 static uint32_t record(const struct key *key) {
     uint64_t id = image_take(HT_REGION_PCS, 1);
     if (id == 0)
@@ -43,7 +32,8 @@ static uint32_t record(const struct key *key) {
     record->salt = key->salt;
     record->module = modules_find((uintptr_t)key->pc);
     /* Only the first stack with a handler on it is recorded without the flag. */
-    if (call_stack_signal_return == 0 && record->module != 0 && returns_from_signal(key->pc))
+    if (call_stack_signal_return == 0 && record->module != 0 &&
+        call_stack_returns_from_signal((uintptr_t)key->pc))
         call_stack_signal_return = (uintptr_t)key->pc;
     return (uint32_t)id;
 }

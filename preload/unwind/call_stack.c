@@ -6,6 +6,7 @@
 #include "../platform/arena.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #define ADDRESS (((uint64_t)1 << 48) - 1) /* what the hash has room for: all that can be code */
 
@@ -25,6 +26,16 @@ bool call_stack_open(struct call_stack *self, uint32_t nframe, struct stack_hash
     all[0].prefix = (struct stack_hash){1, 1};
     self->frames = all + 1;
     return true;
+}
+
+/* How the kernel has a handler return: mov $15, %rax; syscall, or mov x8, #139; svc 0. */
+bool call_stack_returns_from_signal(uintptr_t pc) {
+#if defined(__x86_64__)
+    static const unsigned char code[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
+#else
+    static const unsigned char code[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4};
+#endif
+    return memcmp((const void *)pc, code, sizeof code) == 0;
 }
 
 /* The frame that was interrupted lies below the return from the handler. */

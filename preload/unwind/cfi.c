@@ -310,11 +310,7 @@ static void forget(void) {
     __atomic_fetch_add(&cfi_generation, 1, __ATOMIC_RELEASE);
 }
 
-static bool open_always(void) {
-    return true;
-}
-
-const struct unwinder unwinder_cfi = {"cfi", open_always, walk, remember, forget};
+const struct unwinder unwinder_cfi = {"cfi", NULL, walk, remember, forget};
 
 #else
 

@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include "cfi_row.h"
 
+#include "call_stack.h"
+
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -408,13 +410,6 @@ static struct cfi_row row_of(const struct state *state) {
     return row;
 }
 
-/* The kernel's restorer, mov $15, %rax; syscall: its frame is a ucontext. Its description begins a byte
- * early, since a return address is looked up by the byte before it. */
-static bool returns_from_signal(uintptr_t pc) {
-    static const unsigned char code[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
-    return memcmp((const void *)pc, code, sizeof code) == 0;
-}
-
 struct cfi_row cfi_row_at(uintptr_t pc) {
     struct description description = {.encoding = 0};
     switch (find_description(pc, &description)) {
@@ -422,8 +417,10 @@ struct cfi_row cfi_row_at(uintptr_t pc) {
     case UNREADABLE: return other_row;
     case FOUND: break;
     }
+    /* A restorer's description begins a byte early, since a return address is looked up by the byte before.
+     */
     if (description.signal) /* of others, what they say of pc counts for a lookup that is not made here */
-        return returns_from_signal(pc + 1) ? (struct cfi_row){.kind = CFI_SIGNAL} : other_row;
+        return call_stack_returns_from_signal(pc + 1) ? (struct cfi_row){.kind = CFI_SIGNAL} : other_row;
     struct machine machine = {.now = {.cfa = CFA_OTHER},
                               .target = UINT64_MAX,
                               .code_align = description.code_align,

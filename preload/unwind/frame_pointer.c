@@ -7,6 +7,8 @@
  * Threads: any.  Signals: safe.  Heap: never. */
 #include "unwind.h"
 
+#include <stddef.h>
+
 #include "../platform/sys.h"
 
 /* A frame of more than this is taken for the end of a chain that has lost its way. */
@@ -40,15 +42,4 @@ static void walk(struct call_stack *stack, const struct caller *caller) {
     unwind_adopt(stack, count);
 }
 
-static bool open_always(void) {
-    return true;
-}
-
-static void remember_nothing(struct call_stack *stack, uint32_t value) {
-    (void)stack;
-    (void)value;
-}
-
-static void forget_nothing(void) {}
-
-const struct unwinder unwinder_frame_pointer = {"fp", open_always, walk, remember_nothing, forget_nothing};
+const struct unwinder unwinder_frame_pointer = {"fp", NULL, walk, NULL, NULL};

@@ -6,6 +6,8 @@
 #define _GNU_SOURCE /* where libunwind's <unwind.h> comes first, it declares _Unwind_Backtrace only so */
 #include "unwind.h"
 
+#include <stddef.h>
+
 #include <unwind.h>
 
 struct collector {
@@ -28,15 +30,4 @@ static void walk(struct call_stack *stack, const struct caller *caller) {
     unwind_adopt(stack, to.count);
 }
 
-static bool open_always(void) {
-    return true;
-}
-
-static void remember_nothing(struct call_stack *stack, uint32_t value) {
-    (void)stack;
-    (void)value;
-}
-
-static void forget_nothing(void) {}
-
-const struct unwinder unwinder_gcc = {"gcc", open_always, walk, remember_nothing, forget_nothing};
+const struct unwinder unwinder_gcc = {"gcc", NULL, walk, NULL, NULL};

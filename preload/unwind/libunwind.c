@@ -96,13 +96,8 @@ static void walk(struct call_stack *stack, const struct caller *caller) {
         unwind_by_steps(stack);
 }
 
-static void remember_nothing(struct call_stack *stack, uint32_t value) {
-    (void)stack;
-    (void)value;
-}
-
 static void forget(void) {
     flush_cache_(*local_space, 0, 0);
 }
 
-const struct unwinder unwinder_libunwind = {"libunwind", open_library, walk, remember_nothing, forget};
+const struct unwinder unwinder_libunwind = {"libunwind", open_library, walk, NULL, forget};

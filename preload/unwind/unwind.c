@@ -41,9 +41,9 @@ static const struct unwinder *chosen(void) {
 
 void unwind_choose(void) {
     const struct unwinder *unwinder = chosen();
-    if (!unwinder->open())
+    if (unwinder->open != NULL && !unwinder->open())
         return;
-    in_use()->forget(); /* what it remembers of stacks is not the next one's */
+    unwind_forget(); /* what it remembers of stacks is not the next one's */
     __atomic_store_n(&current, unwinder, __ATOMIC_RELEASE);
 }
 
@@ -104,11 +104,15 @@ void unwind_walk(struct call_stack *stack, const struct caller *caller) {
 }
 
 void unwind_remember(struct call_stack *stack, uint32_t value) {
-    in_use()->remember(stack, value);
+    const struct unwinder *unwinder = in_use();
+    if (unwinder->remember != NULL)
+        unwinder->remember(stack, value);
 }
 
 void unwind_forget(void) {
+    const struct unwinder *unwinder = in_use();
     int saved = errno;
-    in_use()->forget();
+    if (unwinder->forget != NULL)
+        unwinder->forget();
     errno = saved;
 }

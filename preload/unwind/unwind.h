@@ -29,6 +29,7 @@ static inline uintptr_t caller_sp(const struct caller *caller) {
     return (uintptr_t)(caller + 1);
 }
 
+/* All but walk may be null: there is nothing to do. */
 struct unwinder {
     const char *name;
     /* Makes it ready; where the loader may be called. False: it cannot be used here. */
