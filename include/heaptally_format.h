@@ -25,7 +25,7 @@
 /* Eight bytes at offset 0, stored last when a snapshot is written. */
 #define HT_MAGIC "HEAPTALY"
 /* major << 16 | minor. A reader refuses another major version, and accepts any minor. */
-#define HT_VERSION         0x00020000u
+#define HT_VERSION         0x00030000u
 #define HT_BYTE_ORDER      0x01020304u
 #define HT_HEADER_BYTES    16384u
 
@@ -59,7 +59,8 @@ enum ht_region_id {
     HT_REGION_SLOTS = 6,      /* struct ht_slot */
     HT_REGION_SAMPLES = 7,    /* struct ht_sample; empty unless sample_bytes */
     HT_REGION_MISMATCHES = 8, /* struct ht_mismatch; empty unless stacks are verified */
-    HT_REGIONS = 9,
+    HT_REGION_CONTEXTS = 9,   /* struct ht_context */
+    HT_REGIONS = 10,
 };
 
 enum ht_codec { HT_CODEC_PLAIN = 0, HT_CODEC_ZSTD = 1 };
@@ -120,13 +121,14 @@ _Static_assert(sizeof(struct ht_pc) == 16, "ht_pc is part of the file format");
  * frame_count - kept entries of FRAMES from first_frame on; base < own id, so decoding ends.
  * depth > frame_count: the oldest depth - frame_count frames were not kept (HEAPTALLY_NFRAME).
  *
- * The hash is the values of two polynomials with the recorded frames as coefficients, outermost first, each at
- * a secret point of hash_key, modulo the prime p = 2^61 - 1 (Horner's rule: h = h * point + x, from h = 1), where
- * x = 1 + pc + (exact << 49) + (part of salt << 50), exact is 1 if the frame is HT_FRAME_EXACT, and the part is
- * bits 0-10 of the salt of ht_pc in the first, bits 11-21 in the second. Two different stacks of at most n
- * frames meet with a probability of at most ((n + 1) / 2^59)^2 over the choice of the points below 2^59: among
- * the 10^14 / 2 pairs of 10^7 stacks of 128 frames any two do with less than 2^-58. A published hash has
- * hash_lo != 0. */
+ * The hash is the values of two polynomials with the recorded frames as coefficients, outermost first, each
+ * at a secret point of hash_key, modulo the prime p = 2^61 - 1 (Horner's rule: h = h * point + x, from h =
+ * 1), where x = 1 + pc + (exact << 49) + (part of salt << 50), exact is 1 if the frame is HT_FRAME_EXACT, and
+ * the part is bits 0-10 of the salt of ht_pc in the first, bits 11-21 in the second. Two different stacks of
+ * at most n frames meet with a probability of at most ((n + 1) / 2^59)^2 over the choice of the points below
+ * 2^59: among the 10^14 / 2 pairs of 10^7 stacks of 128 frames any two do with less than 2^-58. A published
+ * hash has hash_lo != 0. A context other than 0 is one more coefficient, 1 + context, behind those of the
+ * frames: no PC is so small. */
 struct ht_stack {
     uint64_t hash_lo; /* (atomic) stored last */
     uint64_t hash_hi;
@@ -134,10 +136,38 @@ struct ht_stack {
     uint32_t first_frame;
     uint16_t kept;
     uint16_t frame_count;
-    uint16_t depth;  /* untruncated, as first seen; HT_DEPTH_MAX means "or more" */
-    uint16_t domain; /* 0: the heap */
+    uint16_t depth;   /* untruncated, as first seen; HT_DEPTH_MAX means "or more" */
+    uint16_t context; /* index in CONTEXTS; 0: the heap, outside of scopes, without a tag */
 };
 _Static_assert(sizeof(struct ht_stack) == 32, "ht_stack is part of the file format");
+
+/* What a program said of its blocks (heaptally.h) beside their stack. Equal contexts may stand here twice.
+ *
+ * The sums are of the blocks of all stacks of the context and of those that have it as a parent, at once or
+ * not. They are figures of their own, each exact, not of one moment. */
+struct ht_context {
+    uint32_t valid;  /* (atomic) 1 when published */
+    uint32_t domain; /* as the program numbers them; HT_DOMAIN_* */
+    uint32_t parent; /* its scope alone; of a scope alone, the one around it. 0: there is none */
+    uint32_t reserved;
+    uint64_t domain_name; /* (atomic) offset in STRINGS; 0: it has none */
+    uint64_t scope;       /* offset in STRINGS: the open scopes, outermost first, joined by '/' */
+    uint64_t tag;         /* offset in STRINGS */
+    uint64_t begun;       /* (atomic) how often the scope was begun */
+    uint64_t allocations; /* (atomic), as all below */
+    uint64_t allocated_bytes;
+    uint64_t frees;
+    uint64_t freed_bytes;
+    uint64_t peak_bytes; /* the maximum of allocated_bytes - freed_bytes */
+    uint64_t reserved2[5];
+};
+_Static_assert(sizeof(struct ht_context) == 128, "ht_context is part of the file format");
+
+#define HT_DOMAIN_HEAP  0u
+#define HT_DOMAIN_MMAP  1u /* HEAPTALLY_MMAP */
+#define HT_CONTEXTS_MAX 65535u
+#define HT_SCOPE_BYTES  1024u /* of a scope's whole name, and of a tag and of a domain's name, NUL included  \
+                               */
 
 #define HT_NFRAME_MAX 65535u
 #define HT_DEPTH_MAX  65535u
@@ -170,10 +200,11 @@ _Static_assert(sizeof(struct ht_cell) == 64, "ht_cell is part of the file format
 
 /* Sampling (sample_bytes = R > 0). A block of s bytes is traced with probability p = 1 - exp(-s / R), and a
  * traced one stands for 1 / p blocks of s bytes each: all figures of cells and totals are then sums of these,
- * unbiased estimates (Horvitz and Thompson, 1952). The sums are kept here in small parts, since 1 / p is no whole
- * number; a cell has them rounded. What such a sum is uncertain by is estimated, unbiased too, by the sum of
- * s^2 (1 - p) / p^2 over the traced blocks: the variance of the bytes; and of (1 - p) / p^2: of the blocks. Record
- * i belongs to cell i, and as there, live = allocated - freed holds for the sum over a stack's cells. */
+ * unbiased estimates (Horvitz and Thompson, 1952). The sums are kept here in small parts, since 1 / p is no
+ * whole number; a cell has them rounded. What such a sum is uncertain by is estimated, unbiased too, by the
+ * sum of s^2 (1 - p) / p^2 over the traced blocks: the variance of the bytes; and of (1 - p) / p^2: of the
+ * blocks. Record i belongs to cell i, and as there, live = allocated - freed holds for the sum over a stack's
+ * cells. */
 #define HT_SAMPLE_BLOCK 65536u /* parts of a block */
 #define HT_SAMPLE_BYTE  256u   /* parts of a byte */
 struct ht_sample {
@@ -231,6 +262,7 @@ enum ht_loss {
     HT_LOSS_CLIPPED_SIZES = 8, /* blocks over 4 GiB whose size was cut to 4 GiB - 1 when freed */
     HT_LOSS_FORK = 9,          /* forked children that could not make an image of their own: not traced */
     HT_LOSS_FREES = 10,        /* frees that found no room to be counted: live is too high by these blocks */
+    HT_LOSS_CONTEXTS = 11,     /* scopes, tags and domains that found no room: counted without them */
     HT_LOSSES = 16,
 };
 
@@ -244,7 +276,7 @@ struct ht_totals {
     uint64_t quantum_max_bytes; /* (atomic) the largest quantum so far */
     uint64_t slots_in_use;      /* (atomic) */
     uint64_t sweep_below;       /* (atomic) live bytes below which the tracer looks for memory to give back */
-    uint64_t quiet_bytes;       /* (atomic) peak_bytes - sweep_below: between the two a free has nothing to do */
+    uint64_t quiet_bytes; /* (atomic) peak_bytes - sweep_below: between the two a free has nothing to do */
     uint64_t reserved2[1];
 };
 _Static_assert(sizeof(struct ht_totals) == 128, "ht_totals is part of the file format");

@@ -46,10 +46,11 @@ struct ht_cell *image_cells;
 struct ht_slot *image_slots;
 struct ht_sample *image_samples;
 struct ht_mismatch *image_mismatches;
+struct ht_context *image_contexts;
 
 const enum ht_region_id image_reading_order[HT_REGIONS] = {
-    HT_REGION_CELLS, HT_REGION_SAMPLES, HT_REGION_SLOTS,   HT_REGION_STACKS,    HT_REGION_FRAMES,
-    HT_REGION_PCS,   HT_REGION_MODULES, HT_REGION_STRINGS, HT_REGION_MISMATCHES};
+    HT_REGION_CELLS, HT_REGION_SAMPLES, HT_REGION_SLOTS,    HT_REGION_STACKS,  HT_REGION_FRAMES,
+    HT_REGION_PCS,   HT_REGION_MODULES, HT_REGION_CONTEXTS, HT_REGION_STRINGS, HT_REGION_MISMATCHES};
 
 static char path[HT_PATH_BYTES + 64];
 static uint64_t image_bytes;
@@ -92,6 +93,7 @@ static uint64_t lay_out(struct ht_header *header, uint64_t budget) {
         [HT_REGION_MISMATCHES] = {sizeof(struct ht_mismatch),
                                   options.verify_every != 0 ? MISMATCHES_MAX * sizeof(struct ht_mismatch)
                                                             : 0},
+        [HT_REGION_CONTEXTS] = {sizeof(struct ht_context), HT_CONTEXTS_MAX * sizeof(struct ht_context)},
     };
     uint64_t at = align_up(HT_HEADER_BYTES, REGION_ALIGN);
     for (int i = 0; i < HT_REGIONS; i++) {
@@ -122,6 +124,7 @@ static void name_regions(void) {
     image_slots = region_base(HT_REGION_SLOTS);
     image_samples = region_base(HT_REGION_SAMPLES);
     image_mismatches = region_base(HT_REGION_MISMATCHES);
+    image_contexts = region_base(HT_REGION_CONTEXTS);
 }
 
 /* ---- the file ---- */

@@ -26,9 +26,11 @@ extern struct ht_cell *image_cells;
 extern struct ht_slot *image_slots;
 extern struct ht_sample *image_samples;      /* of a cell, by its id; only where blocks are sampled */
 extern struct ht_mismatch *image_mismatches; /* only where stacks are verified */
+extern struct ht_context *image_contexts;
 
 /* The order in which regions and their bounds must be read while others write: what names before what it
- * names. Cells name slots and stacks, stacks frames, frames PCs, PCs modules, modules strings. */
+ * names. Cells name slots and stacks, stacks frames and contexts, frames PCs, PCs modules, modules and
+ * contexts strings. */
 extern const enum ht_region_id image_reading_order[HT_REGIONS];
 
 /* Creates the image of this process in options.directory and fills in the header. Falls back to smaller

@@ -27,6 +27,13 @@ static struct key key_of(struct stack_hash hash) {
     return (struct key){hash.a != 0 ? hash.a : 1, hash.b};
 }
 
+/* A context is one more coefficient, where a PC would be: none of them is that small. */
+static struct key key_in_context(const struct ht_stack *stack, uint32_t context) {
+    struct stack_hash point = {image_header->hash_key[0], image_header->hash_key[1]};
+    struct stack_hash hash = {stack->hash_lo, stack->hash_hi};
+    return key_of(stack_hash_canonical(stack_hash_put(hash, point, context, 0, 0)));
+}
+
 static bool same_stack(uint32_t id, const void *key) {
     const struct key *wanted = key;
     return image_stacks[id].hash_lo == wanted->low && image_stacks[id].hash_hi == wanted->high;
@@ -114,6 +121,35 @@ static uint64_t place_of(const struct key *key) {
 void stacks_prefetch(struct stack_hash hash) {
     struct key key = key_of(hash);
     index_prefetch(&by_hash, place_of(&key));
+}
+
+/* All frames are those of the stack, or of the base that it has them all from. */
+static uint32_t record_in_context(uint32_t of, uint32_t context, const struct key *key) {
+    const struct ht_stack *from = &image_stacks[of];
+    uint64_t id = image_take(HT_REGION_STACKS, 1);
+    if (id == 0)
+        return 0;
+    struct ht_stack *entry = &image_stacks[id];
+    entry->base = from->frame_count == 0 ? HT_STACK_NONE : of;
+    entry->kept = from->frame_count;
+    entry->frame_count = from->frame_count;
+    entry->depth = from->depth;
+    entry->context = (uint16_t)context;
+    publish(entry, key);
+    return (uint32_t)id;
+}
+
+uint32_t stacks_in_context(uint32_t id, uint32_t context) {
+    if (context == 0)
+        return id;
+    struct key key = key_in_context(&image_stacks[id], context);
+    uint64_t place = place_of(&key);
+    uint32_t twin = index_find(&by_hash, place, same_stack, &key);
+    if (twin == 0) {
+        uint32_t fresh = record_in_context(id, context, &key);
+        twin = fresh != 0 ? index_insert(&by_hash, place, fresh, same_stack, &key) : 0;
+    }
+    return twin != 0 ? twin : HT_STACK_OVERFLOW;
 }
 
 uint32_t stacks_intern(struct call_stack *stack, struct stack_hash hash) {

@@ -34,7 +34,7 @@ static uint32_t total_nframe(const struct dump *self, size_t trace, size_t frame
 static void put_block(const struct dump *self, size_t trace, uint64_t size, const frame_id *ids,
                       size_t count) {
     const struct frames *frames = traces_frame_table(self->traces);
-    printf("%" PRIu16 " %" PRIu64 " %" PRIu32, traces_domain(self->traces, trace), size,
+    printf("%" PRIu32 " %" PRIu64 " %" PRIu32, traces_domain(self->traces, trace), size,
            total_nframe(self, trace, count));
     for (size_t i = 0; i < count; i++) {
         putchar(i == 0 ? ' ' : ';');

@@ -46,8 +46,8 @@ static bool fill_place(const struct making *making, const struct rule *rule, con
     uint64_t line = 0;
     filter->has_domain = cut_number(text, &length, '@', &filter->number);
     filter->has_line = cut_number(text, &length, ':', &line);
-    if (filter->number > UINT16_MAX)
-        return too_large(making, rule, text, "a domain", UINT16_MAX);
+    if (filter->number > UINT32_MAX)
+        return too_large(making, rule, text, "a domain", UINT32_MAX);
     if (line > UINT32_MAX)
         return too_large(making, rule, text, "a line", UINT32_MAX);
     filter->line = (uint32_t)line;

@@ -115,7 +115,7 @@ bool trace_line_parse(struct trace_line *self, char *text, struct error *error) 
     struct parse parse = {text, text, error};
     uint64_t domain, total;
     self->frame_count = 0;
-    if (!take_number(&parse, UINT16_MAX, "DOMAIN is a number up to 65535, with a space behind it", &domain) ||
+    if (!take_number(&parse, UINT32_MAX, "DOMAIN is a number below 2^32, with a space behind it", &domain) ||
         !take_number(&parse, INT64_MAX, "SIZE is a number of bytes, with a space behind it", &self->size))
         return false;
     char *at = parse.at;
@@ -126,7 +126,7 @@ bool trace_line_parse(struct trace_line *self, char *text, struct error *error) 
     if (self->frame_count > total)
         return error_set(error, "column %zu: TOTAL_NFRAME is %" PRIu64 ", but there are %zu frames",
                          (size_t)(at - text) + 1, total, self->frame_count);
-    self->domain = (uint16_t)domain;
+    self->domain = (uint32_t)domain;
     self->total_nframe = (uint16_t)total;
     return true;
 }

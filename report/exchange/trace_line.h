@@ -21,7 +21,8 @@ struct trace_frame {
 };
 
 struct trace_line {
-    uint16_t domain, total_nframe;
+    uint32_t domain;
+    uint16_t total_nframe;
     uint64_t size;
     struct trace_frame *frames; /* newest first; owned */
     size_t frame_count, frame_room;

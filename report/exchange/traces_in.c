@@ -1,5 +1,5 @@
 /* traces_in.c - see traces_in.h.
- * Owns:    the tables, and four indexes of them.
+ * Owns:    the tables, and five indexes of them.
  * Holds:   an index's entry i is record i + 1 of its region; of stacks, i + HT_STACK_FIRST.
  * Threads: one.  Signals: no.  Heap: yes. */
 #define _GNU_SOURCE
@@ -14,8 +14,8 @@
 struct traces_in {
     struct tables *tables;
     uint64_t room[HT_REGIONS]; /* records that fit */
-    struct interner *files, *lines, *stacks, *cells;
-    uint32_t *key; /* of the stack being added: domain, depth, PCs oldest first */
+    struct interner *files, *lines, *domains, *stacks, *cells;
+    uint32_t *key; /* of the stack being added: context, depth, PCs oldest first */
     size_t key_room;
 };
 
@@ -82,6 +82,20 @@ static uint32_t put_line(struct traces_in *self, const struct trace_frame *frame
     return id == INTERNER_NONE || !fresh ? id + 1 : append(self, HT_REGION_PCS, &pc, 1);
 }
 
+/* The context of a domain; 0 is the heap's. False when out of memory or of contexts. */
+static bool put_domain(struct traces_in *self, uint32_t domain, uint32_t *context) {
+    const struct ht_context record = {.valid = 1, .domain = domain};
+    bool fresh;
+    *context = 0;
+    if (domain == HT_DOMAIN_HEAP)
+        return true;
+    uint32_t id = interner_put(self->domains, &domain, sizeof domain, &fresh);
+    if (id == INTERNER_NONE || id + 1 >= HT_CONTEXTS_MAX)
+        return false;
+    *context = fresh ? append(self, HT_REGION_CONTEXTS, &record, 1) : id + 1;
+    return *context != 0;
+}
+
 static bool make_key(struct traces_in *self, const struct trace_line *trace) {
     if (trace->frame_count + 2 > self->key_room) {
         free(self->key);
@@ -90,9 +104,8 @@ static bool make_key(struct traces_in *self, const struct trace_line *trace) {
         if (self->key == NULL)
             self->key_room = 0;
     }
-    if (self->key == NULL)
+    if (self->key == NULL || !put_domain(self, trace->domain, &self->key[0]))
         return false;
-    self->key[0] = trace->domain;
     self->key[1] = trace->total_nframe;
     for (size_t i = 0; i < trace->frame_count; i++) {
         uint32_t pc = put_line(self, &trace->frames[trace->frame_count - 1 - i]);
@@ -117,7 +130,7 @@ static uint32_t put_stack(struct traces_in *self, const struct trace_line *trace
     struct ht_stack stack = {.hash_lo = (uint64_t)id + HT_STACK_FIRST,
                              .frame_count = (uint16_t)trace->frame_count,
                              .depth = trace->total_nframe,
-                             .domain = trace->domain};
+                             .context = (uint16_t)self->key[0]};
     stack.first_frame = append(self, HT_REGION_FRAMES, self->key + 2, trace->frame_count);
     if (trace->frame_count > self->tables->header.nframe)
         self->tables->header.nframe = (uint32_t)trace->frame_count;
@@ -180,10 +193,11 @@ struct traces_in *traces_in_new(const char *name) {
     self->tables = tables_new();
     self->files = interner_new();
     self->lines = interner_new();
+    self->domains = interner_new();
     self->stacks = interner_new();
     self->cells = interner_new();
-    if (self->tables != NULL && self->files != NULL && self->lines != NULL && self->stacks != NULL &&
-        self->cells != NULL && fill_first_records(self)) {
+    if (self->tables != NULL && self->files != NULL && self->lines != NULL && self->domains != NULL &&
+        self->stacks != NULL && self->cells != NULL && fill_first_records(self)) {
         fill_header(&self->tables->header, name);
         return self;
     }
@@ -197,6 +211,7 @@ void traces_in_free(struct traces_in *self) {
     tables_free(self->tables);
     interner_free(self->files);
     interner_free(self->lines);
+    interner_free(self->domains);
     interner_free(self->stacks);
     interner_free(self->cells);
     free(self->key);

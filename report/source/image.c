@@ -81,9 +81,9 @@ static bool copy_cells(struct tables *self, const char *bytes, struct error *err
 }
 
 static bool copy_all(struct tables *self, const char *bytes, struct error *error) {
-    static const enum ht_region_id order[] = {HT_REGION_SAMPLES, HT_REGION_SLOTS,     HT_REGION_STACKS,
-                                              HT_REGION_FRAMES,  HT_REGION_PCS,       HT_REGION_MODULES,
-                                              HT_REGION_STRINGS, HT_REGION_MISMATCHES};
+    static const enum ht_region_id order[] = {HT_REGION_SAMPLES,  HT_REGION_SLOTS,   HT_REGION_STACKS,
+                                              HT_REGION_FRAMES,   HT_REGION_PCS,     HT_REGION_MODULES,
+                                              HT_REGION_CONTEXTS, HT_REGION_STRINGS, HT_REGION_MISMATCHES};
     if (!copy_cells(self, bytes, error))
         return false;
     for (size_t i = 0; i < sizeof order / sizeof *order; i++)

@@ -29,6 +29,8 @@ static const struct {
      "blocks over 4 GiB whose size was cut to 4 GiB when they were freed"},
     {HT_LOSS_FORK, "fork", "forked children that could not make an image of their own, and were not traced"},
     {HT_LOSS_FREES, "frees", "frees that found no room to be counted: live is too high by these blocks"},
+    {HT_LOSS_CONTEXTS, "contexts",
+     "allocations whose scope, tag or domain found no room; they are counted without"},
 };
 _Static_assert(sizeof kinds / sizeof *kinds + 1 == LOSSES_COUNT,
                "one more for lost frees, which the slots count");

@@ -51,7 +51,7 @@ static struct model_stack name_row(const struct tables *tables, const struct ht_
                                 .hash_hi = special ? UINT64_MAX : stack->hash_hi,
                                 .stack = cell->stack,
                                 .slot = rows == MODEL_BY_STACK ? 0 : cell->slot,
-                                .domain = stack->domain};
+                                .context = stack->context};
 }
 
 /* One row per cell in use. */
@@ -79,8 +79,8 @@ static int by_identity(const void *a, const void *b) {
         return x->hash_hi < y->hash_hi ? -1 : 1;
     if (x->hash_lo != y->hash_lo)
         return x->hash_lo < y->hash_lo ? -1 : 1;
-    if (x->domain != y->domain)
-        return x->domain < y->domain ? -1 : 1;
+    if (x->context != y->context)
+        return x->context < y->context ? -1 : 1;
     return x->slot < y->slot ? -1 : x->slot > y->slot;
 }
 

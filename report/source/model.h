@@ -1,9 +1,9 @@
 /* model.h - what tables say, in numbers: one row per distinct stack, and totals.
  *
- * The cells of a stack are summed, and ids with the same hash and domain are the same stack. By thread, there
- * is one row for each stack and thread slot instead: what the slot's threads allocated less what they freed,
- * of whichever thread's blocks. Only the sum over slots is then never negative. By cell, there is one row for
- * each.
+ * The cells of a stack are summed, and ids with the same hash and context are the same stack. By thread,
+ * there is one row for each stack and thread slot instead: what the slot's threads allocated less what they
+ * freed, of whichever thread's blocks. Only the sum over slots is then never negative. By cell, there is one
+ * row for each.
  *
  * Of a sampled process all measures are estimates. */
 #ifndef HEAPTALLY_REPORT_MODEL_H
@@ -21,9 +21,9 @@ struct measures {
 
 struct model_stack {
     uint64_t hash_lo, hash_hi;
-    uint32_t stack; /* an id of it in the tables */
-    uint32_t slot;  /* an index in SLOTS, not verified; 0 unless by thread */
-    uint16_t domain;
+    uint32_t stack;   /* an id of it in the tables */
+    uint32_t slot;    /* an index in SLOTS, not verified; 0 unless by thread */
+    uint32_t context; /* tables_context */
     struct measures measures;
     struct variances *variances; /* of a sampled process; else null: the measures are exact */
 };

@@ -22,6 +22,7 @@ static const struct {
     [HT_REGION_SLOTS] = {"slots", sizeof(struct ht_slot)},
     [HT_REGION_SAMPLES] = {"samples", sizeof(struct ht_sample)},
     [HT_REGION_MISMATCHES] = {"mismatches", sizeof(struct ht_mismatch)},
+    [HT_REGION_CONTEXTS] = {"contexts", sizeof(struct ht_context)},
 };
 
 uint32_t tables_record_bytes(enum ht_region_id id) {
@@ -201,6 +202,9 @@ static bool check_own_frames(const struct check *check, uint32_t id, const struc
 
 static bool check_one_stack(const struct check *check, uint32_t id) {
     const struct ht_stack *stack = tables_stack(check->tables, id);
+    uint32_t contexts = check->tables->region[HT_REGION_CONTEXTS].count;
+    if (stack->context != 0 && stack->context >= contexts)
+        return complain(check, HT_REGION_STACKS, id, "context", stack->context, contexts);
     if (stack->kept > stack->frame_count)
         return complain(check, HT_REGION_STACKS, id, "kept frames", stack->kept, stack->frame_count);
     if (stack->kept != 0 && stack->base >= id)
@@ -252,11 +256,21 @@ bool tables_check(const struct tables *self, const char *name, struct error *err
 
 /* ---- reading ---- */
 
-const char *tables_module_path(const struct tables *self, uint32_t id) {
+static const char *string_at(const struct tables *self, uint64_t offset) {
     const struct records *strings = &self->region[HT_REGION_STRINGS];
-    if (id >= self->region[HT_REGION_MODULES].count || tables_module(self, id)->path >= strings->count)
-        return "";
-    return (const char *)strings->at + tables_module(self, id)->path;
+    return offset < strings->count ? (const char *)strings->at + offset : "";
+}
+
+const char *tables_module_path(const struct tables *self, uint32_t id) {
+    return id < self->region[HT_REGION_MODULES].count ? string_at(self, tables_module(self, id)->path) : "";
+}
+
+struct tables_context tables_context(const struct tables *self, uint32_t id) {
+    if (id == 0 || id >= self->region[HT_REGION_CONTEXTS].count)
+        return (struct tables_context){HT_DOMAIN_HEAP, "", "", ""};
+    const struct ht_context *context = (const struct ht_context *)self->region[HT_REGION_CONTEXTS].at + id;
+    return (struct tables_context){context->domain, string_at(self, context->domain_name),
+                                   string_at(self, context->scope), string_at(self, context->tag)};
 }
 
 const char *tables_source_file(const struct tables *self, uint32_t id) {

@@ -1,7 +1,8 @@
 /* tables.h - the records of one image or snapshot, copied into memory of our own and checked.
  *
  * Whatever the file said, after tables_check() every index that can be reached from a cell is in range:
- * cell -> stack -> base stacks and frames -> PCs -> modules -> strings. Nothing else may be followed. */
+ * cell -> stack -> base stacks, context and frames -> PCs -> modules -> strings. Nothing else may be
+ * followed. */
 #ifndef HEAPTALLY_REPORT_TABLES_H
 #define HEAPTALLY_REPORT_TABLES_H
 
@@ -66,6 +67,14 @@ static inline const struct ht_module *tables_module(const struct tables *self, u
 static inline const struct ht_slot *tables_slots(const struct tables *self) {
     return self->region[HT_REGION_SLOTS].at;
 }
+
+/* What a context says; strings are never null, and empty for what it does not say. Context 0, and one that is
+ * out of range, is the heap's. */
+struct tables_context {
+    uint32_t domain;
+    const char *domain_name, *scope, *tag;
+};
+struct tables_context tables_context(const struct tables *self, uint32_t id);
 
 /* The path of a module; "" when its string is out of range. */
 const char *tables_module_path(const struct tables *self, uint32_t id);

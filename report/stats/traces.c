@@ -95,8 +95,8 @@ struct amount traces_amount(const struct traces *self, size_t trace, enum metric
     }
 }
 
-uint16_t traces_domain(const struct traces *self, size_t trace) {
-    return self->model->stacks[trace].domain;
+uint32_t traces_domain(const struct traces *self, size_t trace) {
+    return tables_context(self->model->tables, self->model->stacks[trace].context).domain;
 }
 
 uint32_t traces_thread(const struct traces *self, size_t trace) {

@@ -108,6 +108,11 @@ struct ht_sample *made_sample(struct tables *tables, uint32_t cell) {
     return (struct ht_sample *)tables->region[HT_REGION_SAMPLES].at + cell;
 }
 
+uint32_t make_context(struct tables *tables, uint32_t domain) {
+    const struct ht_context context = {.valid = 1, .domain = domain};
+    return append(tables, HT_REGION_CONTEXTS, &context, 1);
+}
+
 uint32_t make_mismatch(struct tables *tables, uint32_t count, uint32_t differs_at) {
     struct ht_mismatch mismatch = {
         .valid = 1, .differs_at = differs_at, .frame_count = count, .reference_count = count + 1};

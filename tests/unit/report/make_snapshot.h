@@ -20,6 +20,9 @@ uint32_t make_stack(struct tables *tables, uint32_t base, uint16_t kept, const u
 uint32_t make_cell(struct tables *tables, uint32_t stack, uint64_t allocations, uint64_t size,
                    uint64_t frees);
 
+/* A context of blocks of a domain, without scope and tag. */
+uint32_t make_context(struct tables *tables, uint32_t domain);
+
 /* Makes the tables those of a process sampled at this distance: a record of SAMPLES for each cell that is
  * there, with a variance of 100 bytes^2 and 1 block^2 for each of its allocations, and as much for each of
  * its frees. */

@@ -28,7 +28,7 @@ static void a_line_is_a_block(void **state) {
     assert_int_equal(line.frames[0].line, 3);
     assert_int_equal(line.frames[1].line, 4294967295);
     assert_string_equal(line.frames[2].file, "");
-    assert_true(parse("65535 9223372036854775807 65535 a:1", &error));
+    assert_true(parse("4294967295 9223372036854775807 65535 a:1", &error));
 }
 
 static void names_are_escaped(void **state) {
@@ -57,7 +57,7 @@ static void what_is_wrong_is_said_with_its_column(void **state) {
         {"", 1},
         {"x 1 1 a:1", 1},
         {"-1 1 1 a:1", 1},
-        {"65536 1 1 a:1", 1},
+        {"4294967296 1 1 a:1", 1},
         {"0", 1},
         {"0  1 1 a:1", 3},
         {"0 9223372036854775808 1 a:1", 3},

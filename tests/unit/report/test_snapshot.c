@@ -123,7 +123,7 @@ static void another_version_is_named(void **state) {
     make_header_checksum(bytes);
     assert_null(snapshot_parse(bytes, size, "new.hts", &error));
     assert_string_equal(error.text,
-                        "new.hts: offset 8: format version 7.3, but this heaptally reads version 2.x; use "
+                        "new.hts: offset 8: format version 7.3, but this heaptally reads version 3.x; use "
                         "the heaptally that wrote it");
     ((struct ht_header *)(void *)bytes)->version = HT_VERSION + 9;
     make_header_checksum(bytes);

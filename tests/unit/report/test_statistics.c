@@ -287,7 +287,7 @@ static struct world filtered(void) {
     ADD(&world, 1, 10, MAIN, FILL);
     ADD(&world, 1, 100, MAIN, VECTOR);
     ADD(&world, 1, 1000, HIDDEN);
-    made_stack(world.tables, HT_STACK_FIRST + 1)->domain = 7;
+    made_stack(world.tables, HT_STACK_FIRST + 1)->context = (uint16_t)make_context(world.tables, 7);
     return world;
 }
 
