@@ -166,8 +166,9 @@ _Static_assert(sizeof(struct ht_context) == 128, "ht_context is part of the file
 #define HT_DOMAIN_HEAP  0u
 #define HT_DOMAIN_MMAP  1u /* HEAPTALLY_MMAP */
 #define HT_CONTEXTS_MAX 65535u
-#define HT_SCOPE_BYTES  1024u /* of a scope's whole name, and of a tag and of a domain's name, NUL included  \
-                               */
+#define HT_SCOPE_BYTES                                                                                       \
+    1024u /* of a scope's whole name, and of a tag and of a domain's name, NUL included                      \
+           */
 
 #define HT_NFRAME_MAX 65535u
 #define HT_DEPTH_MAX  65535u
@@ -321,7 +322,9 @@ struct ht_header {
     uint64_t verified_stacks;   /* (atomic) */
     uint64_t mismatched_stacks; /* (atomic) */
     uint64_t guessed_stacks;    /* (atomic) differed below a frame without CFI: there both guess */
-    uint64_t reserved[4];
+    uint64_t clears;            /* (atomic) how often all traces were cleared, by the program */
+    uint64_t stopped;           /* (atomic) 1: the program has stopped tracing, or not begun it */
+    uint64_t reserved[2];
     char label[HT_LABEL_BYTES];     /* snapshot: of heaptally_snapshot() */
     char program[HT_PROGRAM_BYTES]; /* its name: the last component of its first argument */
     char executable[HT_PATH_BYTES]; /* links followed */

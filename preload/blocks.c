@@ -237,6 +237,10 @@ struct block blocks_remove_slowly(uintptr_t address) {
     }
 }
 
+struct block blocks_find(uintptr_t address) {
+    return find(address, false);
+}
+
 bool blocks_known(uintptr_t address) {
     return find(address, false).cell != 0;
 }
@@ -245,19 +249,22 @@ bool blocks_known(uintptr_t address) {
 
 static void visit_leaf(const struct blocks_leaf *leaf, uintptr_t base,
                        void (*visit)(uintptr_t, struct block)) {
-    for (uintptr_t i = 0; i < 1u << (LEAF_BITS - blocks_small_shift); i++)
-        if (leaf->small[i] != 0)
-            visit(base + (i << blocks_small_shift) + (leaf->small[i] >> 31 << 4),
-                  blocks_small(leaf->small[i]));
+    for (uintptr_t i = 0; i < 1u << (LEAF_BITS - blocks_small_shift); i++) {
+        uint32_t entry = __atomic_load_n(&leaf->small[i], __ATOMIC_RELAXED);
+        if (entry != 0)
+            visit(base + (i << blocks_small_shift) + (entry >> 31 << 4), blocks_small(entry));
+    }
     for (uintptr_t i = 0; i < 1u << (LEAF_BITS - 9); i++) {
-        uintptr_t address = base + (i << 9) + (leaf->medium[i] >> 58 << 3);
-        if (leaf->medium[i] != 0)
-            visit(address, wide_block(leaf->medium[i], address, false));
+        uint64_t entry = __atomic_load_n(&leaf->medium[i], __ATOMIC_RELAXED);
+        uintptr_t address = base + (i << 9) + (entry >> 58 << 3);
+        if (entry != 0)
+            visit(address, wide_block(entry, address, false));
     }
     for (uintptr_t i = 0; i < 1u << (LEAF_BITS - 13); i++) {
-        uintptr_t address = base + (i << 13) + (leaf->large[i] >> 54 << 3);
-        if (leaf->large[i] != 0)
-            visit(address, wide_block(leaf->large[i], address, false));
+        uint64_t entry = __atomic_load_n(&leaf->large[i], __ATOMIC_RELAXED);
+        uintptr_t address = base + (i << 13) + (entry >> 54 << 3);
+        if (entry != 0)
+            visit(address, wide_block(entry, address, false));
     }
 }
 
@@ -354,6 +361,14 @@ bool blocks_sweep(uint32_t leaves) {
         sweep_at = 0;
     __atomic_store_n(&sweeping, 0, __ATOMIC_RELEASE);
     return leaf == NULL;
+}
+
+bool blocks_each_now(void (*visit)(uintptr_t address, struct block block)) {
+    if (__atomic_exchange_n(&sweeping, 1, __ATOMIC_ACQUIRE) != 0)
+        return false;
+    blocks_each(visit);
+    __atomic_store_n(&sweeping, 0, __ATOMIC_RELEASE);
+    return true;
 }
 
 void blocks_after_fork(void) {

@@ -38,11 +38,18 @@ static inline enum blocks_put blocks_put(uintptr_t address, struct block block, 
 /* Removes a block and returns what it was; cell 0 if there is none. */
 static inline struct block blocks_remove(uintptr_t address);
 
+/* The block that is entered at the address; cell 0 if there is none. */
+struct block blocks_find(uintptr_t address);
+
 /* Whether a block is entered at the address. */
 bool blocks_known(uintptr_t address);
 
 /* Calls `visit` for each block; in a process without other threads (a forked child). */
 void blocks_each(void (*visit)(uintptr_t address, struct block block));
+
+/* The same while others allocate and free: what they do meanwhile may be seen or not. False, without a call:
+ * pages of the table are being given back. */
+bool blocks_each_now(void (*visit)(uintptr_t address, struct block block));
 
 /* Sizes of 4 GiB - 1 and more that had to be cut, since the side list was full. */
 uint64_t blocks_clipped(void);

@@ -11,6 +11,8 @@
 #include "platform/sys.h"
 #include "start.h"
 #include "track.h"
+#include "tracked.h"
+#include "tracing.h"
 #include "unwind/unwind.h"
 
 #include <sys/mman.h>
@@ -18,17 +20,18 @@
 __thread struct guard guard;
 union guard_page guard_page;
 
-static uint32_t own_word = GUARD_OWN; /* of this process, as its options have it */
-static bool verifying;                /* (atomic) */
-static uint32_t started;              /* (atomic) */
-static uint32_t stopped;              /* (atomic) */
+static uint32_t active_word = GUARD_OWN; /* while it traces, as its options have it */
+static uint32_t own_word = GUARD_OWN;    /* (atomic) of this process: that, or GUARD_STOPPED */
+static bool verifying;                   /* (atomic) */
+static uint32_t started;                 /* (atomic) */
+static uint32_t stopped;                 /* (atomic) */
 
 bool guard_verifying(void) {
     return __atomic_load_n(&verifying, __ATOMIC_ACQUIRE); /* partner: track_verify */
 }
 
 static inline bool is_own(void) {
-    return guard_word() == own_word;
+    return guard_word() == __atomic_load_n(&own_word, __ATOMIC_RELAXED);
 }
 
 /* ---- being in the right process ---- */
@@ -38,14 +41,21 @@ void track_begin(void) {
         return;
     if (sys_advise(&guard_page, sizeof guard_page, MADV_WIPEONFORK) != 0)
         return;
-    own_word = options.sample_bytes != 0 ? GUARD_SAMPLED : GUARD_OWN;
+    active_word = options.sample_bytes != 0 ? GUARD_SAMPLED : GUARD_OWN;
+    own_word = options.start ? active_word : GUARD_STOPPED;
+    image_header->stopped = options.start ? 0 : 1;
     __atomic_store_n(&guard_page.word, own_word, __ATOMIC_RELEASE); /* partner: guard_word's acquire */
     __atomic_store_n(&started, 1, __ATOMIC_RELEASE); /* partner: the acquire above, in track_ready */
 }
 
 static void inherit_block(uintptr_t address, struct block block) {
     (void)address;
-    counters_inherit(block.cell, block.size_bytes);
+    counters_inherit(block.cell, block.size_bytes, true);
+}
+
+static void inherit_tracked(uintptr_t address, struct block block) {
+    (void)address;
+    counters_inherit(block.cell, block.size_bytes, false);
 }
 
 /* The child's first event. The mapping is still the parent's; nothing may be written before it is ours. */
@@ -54,12 +64,14 @@ static bool adopt(void) {
         __atomic_store_n(&stopped, 1, __ATOMIC_RELAXED);
         return false;
     }
-    threads_after_fork(guard.self);
+    threads_after_fork(guard.thread);
     counters_reset();
     blocks_after_fork();
     blocks_each(inherit_block);
+    tracked_each(inherit_tracked);
     counters_settle();
     snapshot_after_fork();
+    tracing_after_fork();
     unwind_after_fork();
     return true;
 }
@@ -86,7 +98,7 @@ static __attribute__((noinline)) bool become_own(void) {
         return false;
     if (!__atomic_compare_exchange_n(&guard_page.word, &wiped, GUARD_ADOPTING, false, __ATOMIC_ACQUIRE,
                                      __ATOMIC_RELAXED))
-        return wiped == own_word || adopted_elsewhere();
+        return wiped == __atomic_load_n(&own_word, __ATOMIC_RELAXED) || adopted_elsewhere();
     __atomic_store_n(&adopter, sys_tid(), __ATOMIC_RELAXED);
     uintptr_t before = guard.inside;
     if (before == 0)
@@ -109,10 +121,34 @@ void track_verify(void) {
     if (!track_ready())
         return;
     __atomic_store_n(&verifying, true, __ATOMIC_RELEASE);
-    if (own_word == GUARD_OWN) {
-        own_word = GUARD_VERIFIED;
-        __atomic_store_n(&guard_page.word, GUARD_VERIFIED, __ATOMIC_RELEASE);
+    if (active_word == GUARD_OWN) {
+        active_word = GUARD_VERIFIED;
+        if (guard_word() != GUARD_STOPPED)
+            track_resume();
     }
+}
+
+bool track_is_active(void) {
+    return track_ready() && guard_word() != GUARD_STOPPED;
+}
+
+static void become(uint32_t word) {
+    __atomic_store_n(&image_header->stopped, word == GUARD_STOPPED ? 1 : 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&own_word, word, __ATOMIC_RELAXED);
+    __atomic_store_n(&guard_page.word, word, __ATOMIC_RELEASE); /* partner: guard_word's acquire */
+}
+
+void track_resume(void) {
+    become(active_word);
+}
+
+void track_pause(void) {
+    become(GUARD_STOPPED);
+}
+
+void guard_set_context(struct thread *thread, uint32_t context) {
+    thread->context = context;
+    guard.self = context == 0 ? thread : NULL;
 }
 
 /* ---- being the only one inside ---- */
@@ -150,21 +186,22 @@ static bool abandoned(uintptr_t frame) {
 bool guard_enter_slowly(uintptr_t frame, struct thread **thread, bool *nested) {
     if (guard.inside != 0 && !abandoned(frame)) {
         *nested = true;
-        *thread = guard.self;
-        return guard.inside < GUARD_MUTED && guard.self != NULL && is_own();
+        *thread = guard.thread;
+        return guard.inside < GUARD_MUTED && guard.thread != NULL && is_own() &&
+               guard_word() != GUARD_STOPPED;
     }
-    if (guard.inside != 0 && guard.self != NULL) /* the jump may have come in the middle of a walk */
-        unwind_reset(&guard.self->stack);
+    if (guard.inside != 0 && guard.thread != NULL) /* the jump may have come in the middle of a walk */
+        unwind_reset(&guard.thread->stack);
     *nested = false;
     guard_open(frame);
     track_begin();
-    if (!track_ready()) {
+    if (!track_is_active()) {
         guard.inside = 0;
         return false;
     }
-    if (guard.self == NULL)
-        guard.self = threads_claim();
-    *thread = guard.self; /* null: then the event is lost, and counted so by the caller */
+    if (guard.thread == NULL)
+        guard.thread = guard.self = threads_claim();
+    *thread = guard.thread; /* null: then the event is lost, and counted so by the caller */
     return true;
 }
 

@@ -25,7 +25,8 @@
 
 /* initial-exec by -ftls-model: plain loads off the thread pointer, never __tls_get_addr */
 struct guard {
-    struct thread *self;
+    struct thread *self; /* null also where `thread` has a context: none of its events takes the short way */
+    struct thread *thread;
     uintptr_t inside; /* 0: outside; else where on the stack it entered, plus GUARD_MUTED as often as muted */
     int64_t until;    /* sampling: bytes until the next point; may be past */
     bool drawn;       /* `until` has been */
@@ -33,8 +34,16 @@ struct guard {
 
 extern __thread struct guard guard __attribute__((visibility("hidden")));
 
-/* GUARD_SAMPLED, GUARD_VERIFIED: own too, but no event takes the short way. */
-enum guard_word { GUARD_WIPED = 0, GUARD_OWN = 1, GUARD_ADOPTING = 2, GUARD_SAMPLED = 3, GUARD_VERIFIED = 4 };
+/* GUARD_SAMPLED, GUARD_VERIFIED: own too, but no event takes the short way. GUARD_STOPPED: own, and none
+ * counts. */
+enum guard_word {
+    GUARD_WIPED = 0,
+    GUARD_OWN = 1,
+    GUARD_ADOPTING = 2,
+    GUARD_SAMPLED = 3,
+    GUARD_VERIFIED = 4,
+    GUARD_STOPPED = 5,
+};
 
 /* A page of its own: the largest of any machine. In .bss beyond the file, so anonymous memory. */
 #if defined(__aarch64__)
@@ -47,6 +56,9 @@ extern union guard_page {
     uint32_t word; /* (atomic) enum guard_word; 0 also before the start */
     char page[GUARD_PAGE_BYTES];
 } guard_page __attribute__((visibility("hidden"), aligned(GUARD_PAGE_BYTES)));
+
+/* This thread's allocations are from now on of a context (contexts.h); 0: of none. */
+void guard_set_context(struct thread *thread, uint32_t context);
 
 /* Whether stacks are verified (track_verify). */
 bool guard_verifying(void);

@@ -8,6 +8,7 @@
 #include "guard.h"
 
 #include "image/cells.h"
+#include "image/contexts.h"
 #include "image/counters.h"
 #include "image/image.h"
 #include "image/modules.h"
@@ -48,7 +49,14 @@ static inline uint32_t stack_cell(struct thread *thread, struct call_stack *stac
 /* The cell of the caller's stack: walked. */
 static __attribute__((noinline)) uint32_t walked_cell(struct thread *thread, const struct caller *caller) {
     struct call_stack *stack = &thread->stack;
+    uint32_t nframe = __atomic_load_n(&options.nframe, __ATOMIC_RELAXED); /* heaptally_start may change it */
+    if (unlikely(stack->nframe != nframe)) {
+        call_stack_keep(stack, nframe);
+        unwind_reset(stack);
+    }
     unwind_walk(stack, caller);
+    cells_follow(thread); /* behind the walk: what it still knows is of the epoch that is seen here, or will
+                             be forgotten */
     if (stack->known != 0)
         return stack->known;
     uint32_t cell = stack_cell(thread, stack);
@@ -81,6 +89,8 @@ static enum blocks_put put_block(uintptr_t address, struct block block, struct b
 static bool replaced(struct thread *thread, uintptr_t address, const struct caller *caller, struct block old,
                      bool nested) {
     struct block again;
+    if (cells_is_retired(old.cell)) /* freed while nobody counted, or by whom it does not matter any more */
+        return true;
     if (thread->last_block == address && thread->last_frame < (uintptr_t)caller) {
         blocks_put(address, old, &again);
         return false;
@@ -156,9 +166,9 @@ static bool draw(struct thread *thread, uint64_t size_bytes) {
 
 static uint32_t verified_cell(struct thread *thread, const struct caller *caller) {
     uint32_t cell = current_cell(thread, caller);
-    if (unlikely(guard_verifying()))
-        verify_stack(thread, image_cells[cell].stack);
-    return cell;
+    if (unlikely(guard_verifying()) && !cells_is_retired(cell))
+        verify_stack(thread, cells_stack(cell));
+    return thread->context != 0 ? cells_in_context(thread, cell, thread->context) : cell;
 }
 
 static void allocated_in(struct thread *thread, uintptr_t address, uint64_t size_bytes,
@@ -229,7 +239,8 @@ static struct block take_out(const void *block) {
 }
 
 static void count_unmatched(struct thread *thread) {
-    if (options.sample_bytes == 0)
+    /* once traces were cleared there are blocks that nobody knows, and nothing is wrong with their frees */
+    if (options.sample_bytes == 0 && __atomic_load_n(&cells_epoch, __ATOMIC_RELAXED) == 0)
         __atomic_fetch_add(&image_slots[thread->slot].unmatched_frees, 1, __ATOMIC_RELAXED);
 }
 
@@ -339,6 +350,16 @@ void track_restore(struct block old, void *block) {
 }
 
 /* ---- the rest ---- */
+
+/* ---- blocks that a program names itself ---- */
+
+uint32_t track_cell(struct thread *thread, const struct caller *caller, uint32_t domain) {
+    uint32_t context = contexts_with_domain(thread->context, domain), cell = current_cell(thread, caller);
+    if (context != CONTEXTS_FULL)
+        return context != 0 ? cells_in_context(thread, cell, context) : cell;
+    image_lose(HT_LOSS_CONTEXTS, 1);
+    return cell;
+}
 
 void track_mute(void) {
     guard.inside += GUARD_MUTED;

@@ -12,6 +12,7 @@
 #include "blocks.h"
 
 struct caller;
+struct thread;
 
 /* A block was allocated: call after the real allocation, before the program sees the pointer. caller:
  * CALLER_HERE in the interposed function. */
@@ -31,6 +32,9 @@ void track_reallocated(struct block old, void *block, size_t size_bytes, const s
 void track_forgotten(struct block old);
 void track_restore(struct block old, void *block);
 
+/* The cell of a block of a domain that the caller names, by whom the thread's guard is held. */
+uint32_t track_cell(struct thread *thread, const struct caller *caller, uint32_t domain);
+
 /* Events of this thread between mute and unmute are neither traced nor counted: the loader's own
  * allocations for us. Nests. */
 void track_mute(void);
@@ -45,6 +49,13 @@ void track_code_unmapped(void);
 /* Begins to trace if nobody has tried yet. A process in which it fails goes on untraced: without memory, or
  * where the kernel cannot tell us of forks (Linux < 4.14). */
 void track_begin(void);
+
+/* Whether events count: track_ready, and tracing is not stopped. */
+bool track_is_active(void);
+
+/* Events count no more; they do again. For tracing.h, which says from where. */
+void track_pause(void);
+void track_resume(void);
 
 /* Whether this process is traced and the image is its own, after a fork made so if need be. */
 bool track_ready(void);

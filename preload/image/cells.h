@@ -9,23 +9,60 @@
 #ifndef HEAPTALLY_CELLS_H
 #define HEAPTALLY_CELLS_H
 
+#include "image.h"
 #include "thread.h"
+
+#include <stdbool.h>
 
 /* Prepares the empty index of a new thread state. False: no memory. */
 bool cells_open(struct thread *self);
 
-/* The cell of this thread for a stack, made on first use; its overflow cell when there is no room. */
+/* The cell of this thread for a stack without a context, made on first use; its overflow cell when there is
+ * no room. */
 uint32_t cells_find(struct thread *self, uint32_t stack);
+
+/* The cell of this thread for the stack of `cell`, another one of its own, in a context. */
+uint32_t cells_in_context(struct thread *self, uint32_t cell, uint32_t context);
 
 /* The cell of this thread for the stack of another thread's cell; its overflow cell when there is no room. */
 uint32_t cells_of_same_stack(struct thread *self, uint32_t cell);
 
-#define CELLS_CHUNK_BITS 4u
+/* The context of a cell's stack. */
+uint32_t cells_context(uint32_t cell);
 
-/* -- for cells_is_own: the slot that a chunk was given to -- */
+/* Traces are cleared: cells that are there now count no more, for anybody (their stack becomes 0), and each
+ * thread takes new ones. Cells are used up by that: chunks whose blocks are all gone serve again after a
+ * later call. One caller at a time. */
+void cells_retire(void);
+
+/* The stack of a cell; 0 if traces were cleared since it was made: events of its blocks do not count. Another thread
+ * may clear at any moment. */
+static inline uint32_t cells_stack(uint32_t cell) {
+    return __atomic_load_n(&image_cells[cell].stack, __ATOMIC_RELAXED); /* who has the cell got it published */
+}
+
+static inline bool cells_is_retired(uint32_t cell) {
+    return cells_stack(cell) == HT_STACK_NONE;
+}
+
+/* Before a thread looks for the cell of a stack, or for what it remembers of one. */
+extern uint32_t cells_epoch; /* (atomic) how often cells were retired */
+void cells_renew(struct thread *self);
+static inline void cells_follow(struct thread *self) {
+    /* acquire: partner of cells_retire, which ends the chunks that may be handed out to this epoch */
+    if (__builtin_expect(self->epoch != __atomic_load_n(&cells_epoch, __ATOMIC_ACQUIRE), 0))
+        cells_renew(self);
+}
+
+#define CELLS_CHUNK_BITS 4u
+#define CELLS_RETIRED    0xffffu /* no slot's */
+#define CELLS_FREE       0xfffdu /* retired, to be given out again */
+#define CELLS_CONTEXTS   0xfffeu /* cells of stacks with a context: their slot is in the cell */
+
+/* -- for cells_is_own: the slot that a chunk was given to, or CELLS_* -- */
 extern uint16_t cells_owners[];
 
-/* Whether a cell is of this thread's slot. */
+/* Whether a cell is of this thread's slot, and of a stack without a context. */
 static inline bool cells_is_own(const struct thread *self, uint32_t cell) {
     /* relaxed: who has the cell from a block got the block after its cell was made */
     return __atomic_load_n(&cells_owners[cell >> CELLS_CHUNK_BITS], __ATOMIC_RELAXED) == self->slot;

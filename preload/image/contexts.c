@@ -162,15 +162,23 @@ static void raise_peak(struct ht_context *context) {
         ;
 }
 
-void contexts_count(uint32_t id, uint64_t size_bytes, bool freed) {
+void contexts_count(uint32_t id, uint64_t blocks, uint64_t bytes, bool freed) {
     for (; id != 0; id = image_contexts[id].parent) {
         struct ht_context *context = &image_contexts[id];
-        __atomic_fetch_add(freed ? &context->freed_bytes : &context->allocated_bytes, size_bytes,
+        __atomic_fetch_add(freed ? &context->freed_bytes : &context->allocated_bytes, bytes,
                            __ATOMIC_RELAXED);
-        __atomic_fetch_add(freed ? &context->frees : &context->allocations, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(freed ? &context->frees : &context->allocations, blocks, __ATOMIC_RELAXED);
         if (!freed)
             raise_peak(context);
     }
+}
+
+/* Also where a tag is set: the scope is then the parent. */
+void contexts_begun(uint32_t id) {
+    while (id != 0 && (image_contexts[id].tag != 0 || image_contexts[id].domain != HT_DOMAIN_HEAP))
+        id = image_contexts[id].parent;
+    if (id != 0)
+        __atomic_fetch_add(&image_contexts[id].begun, 1, __ATOMIC_RELAXED);
 }
 
 void contexts_clear(void) {

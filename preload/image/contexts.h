@@ -32,8 +32,11 @@ uint32_t contexts_find_scope(const char *scope);
 /* Names a domain, in contexts that are there or will be. False: no room. */
 bool contexts_name_domain(uint32_t domain, const char *name);
 
-/* Counts a block, in the sums of the context and of those that it is inside of. */
-void contexts_count(uint32_t context, uint64_t size_bytes, bool freed);
+/* Its scope was begun once more. */
+void contexts_begun(uint32_t context);
+
+/* Counts blocks, in the sums of the context and of those that it is inside of. */
+void contexts_count(uint32_t context, uint64_t blocks, uint64_t bytes, bool freed);
 
 /* The sums begin anew: after heaptally_clear_traces, or in a forked child. Figures, not of one moment. */
 void contexts_clear(void);

@@ -4,6 +4,7 @@
 #include "counters.h"
 
 #include "cells.h"
+#include "contexts.h"
 
 #define QUANTUM_MIN ((uint64_t)1024)
 #define QUANTUM_MAX ((uint64_t)65536)
@@ -106,11 +107,19 @@ bool counters_shrink_shared(struct thread *self, uint64_t bytes) {
     return counters_is_beyond(before) && counters_beyond(before, bytes);
 }
 
-/* The block was allocated by a thread with another slot: live = allocated - freed holds for the sum. */
+static uint32_t own_cell(struct thread *self, uint32_t id) {
+    return image_cells[id].slot == self->slot ? id : cells_of_same_stack(self, id);
+}
+
+/* The block was allocated by a thread with another slot, in a context, or before traces were cleared: live =
+ * allocated - freed holds for the sum. */
 bool counters_freed_elsewhere(struct thread *self, uint32_t id, uint64_t size_bytes) {
-    uint32_t own = cells_of_same_stack(self, id);
+    if (cells_is_retired(id))
+        return false;
+    uint32_t own = own_cell(self, id);
     bool sweep = counters_shrink(self, size_bytes);
-    if (own == self->overflow_cell && image_cells[id].stack != HT_STACK_OVERFLOW)
+    contexts_count(cells_context(id), 1, size_bytes, true);
+    if (own == self->overflow_cell && cells_stack(id) != HT_STACK_OVERFLOW)
         image_lose(HT_LOSS_FREES, 1);
     counters_free_in(&image_cells[own], size_bytes);
     return sweep;
@@ -139,6 +148,11 @@ static uint64_t rounded(uint64_t parts, uint64_t whole) {
     return (parts + whole / 2) / whole;
 }
 
+/* Of a block that is never sampled. */
+static struct weight weight_of_one(uint64_t size_bytes) {
+    return (struct weight){.block_parts = HT_SAMPLE_BLOCK, .byte_parts = size_bytes * HT_SAMPLE_BYTE};
+}
+
 static void add_weight(struct ht_cell *cell, struct ht_sample *sample, struct weight weight, bool freed) {
     uint64_t *blocks = freed ? &sample->freed_block_parts : &sample->allocated_block_parts;
     uint64_t *bytes = freed ? &sample->freed_byte_parts : &sample->allocated_byte_parts;
@@ -158,10 +172,13 @@ static void add_weight(struct ht_cell *cell, struct ht_sample *sample, struct we
 }
 
 void counters_sampled(struct thread *self, uint32_t id, struct weight weight, bool freed) {
-    if (!cells_is_own(self, id))
-        id = cells_of_same_stack(self, id);
+    if (freed && cells_is_retired(id))
+        return;
+    uint32_t context = cells_context(id);
+    id = own_cell(self, id);
     struct ht_cell *cell = &image_cells[id];
     struct ht_sample *sample = &image_samples[id];
+    const struct ht_cell before = *cell;
     if (freed)
         (void)counters_shrink(self, rounded(sample->freed_byte_parts + weight.byte_parts, HT_SAMPLE_BYTE) -
                                         cell->freed_bytes);
@@ -169,15 +186,70 @@ void counters_sampled(struct thread *self, uint32_t id, struct weight weight, bo
         counters_grow(self, rounded(sample->allocated_byte_parts + weight.byte_parts, HT_SAMPLE_BYTE) -
                                 cell->allocated_bytes);
     add_weight(cell, sample, weight, freed);
+    if (freed)
+        contexts_count(context, cell->frees - before.frees, cell->freed_bytes - before.freed_bytes, true);
+    else
+        contexts_count(context, cell->allocations - before.allocations,
+                       cell->allocated_bytes - before.allocated_bytes, false);
+}
+
+void counters_exactly(struct thread *self, uint32_t cell, uint64_t size_bytes, bool freed) {
+    if (image_header->sample_bytes != 0) {
+        counters_sampled(self, cell, weight_of_one(size_bytes), freed);
+    } else if (freed) {
+        (void)counters_freed(self, cell, size_bytes); /* a sweep can wait */
+    } else {
+        counters_allocated(self, cell, size_bytes);
+        contexts_count(cells_context(cell), 1, size_bytes, false);
+    }
 }
 
 void counters_event(struct thread *self, uint32_t cell, uint64_t size_bytes, bool freed) {
     if (image_header->sample_bytes != 0)
         counters_sampled(self, cell, sample_weight(size_bytes), freed);
-    else if (freed)
-        (void)counters_freed(self, cell, size_bytes); /* a sweep can wait */
     else
-        counters_allocated(self, cell, size_bytes);
+        counters_exactly(self, cell, size_bytes, freed);
+}
+
+/* ---- beginning anew ---- */
+
+/* What no slot holds back, and what they do: exact where no thread allocates meanwhile. */
+static int64_t live_now(void) {
+    uint64_t live = __atomic_load_n(&image_header->totals.live_bytes, __ATOMIC_RELAXED);
+    uint64_t slots = __atomic_load_n(&image_header->regions[HT_REGION_SLOTS].used_records, __ATOMIC_RELAXED);
+    for (uint64_t i = 1; i < slots; i++)
+        live += (uint64_t)__atomic_load_n(&image_slots[i].unflushed_bytes, __ATOMIC_RELAXED);
+    return (int64_t)live;
+}
+
+uint64_t counters_live(void) {
+    int64_t live = live_now();
+    return live > 0 ? (uint64_t)live : 0;
+}
+
+uint64_t counters_peak(void) {
+    uint64_t live = counters_live(),
+             peak = __atomic_load_n(&image_header->totals.peak_bytes, __ATOMIC_RELAXED);
+    return live > peak ? live : peak;
+}
+
+void counters_reset_peak(void) {
+    struct ht_totals *totals = &image_header->totals;
+    uint64_t live = counters_live();
+    __atomic_store_n(&totals->peak_bytes, live, __ATOMIC_RELAXED);
+    /* release: partner of the acquire load in counters_note_peak; a cell that does not follow holds the peak
+     */
+    __atomic_fetch_add(&totals->peak_sequence, 1, __ATOMIC_RELEASE);
+    set_sweep(live >= SWEEP_FROM ? live / 4 : 0, live);
+}
+
+/* What slots hold back stays there: the sum is 0 then. */
+void counters_clear(void) {
+    struct ht_totals *totals = &image_header->totals;
+    __atomic_fetch_sub(&totals->live_bytes, (uint64_t)live_now(), __ATOMIC_RELAXED);
+    image_header->inherited_blocks = 0;
+    image_header->inherited_bytes = 0;
+    counters_reset_peak();
 }
 
 /* ---- after a fork: one thread, so plain stores ---- */
@@ -194,23 +266,28 @@ void counters_reset(void) {
         image_cells[i] = (struct ht_cell){.stack = image_cells[i].stack, .slot = image_cells[i].slot};
     for (uint64_t i = 1; i < touchable(HT_REGION_SAMPLES); i++)
         image_samples[i] = (struct ht_sample){0};
+    contexts_clear();
     image_header->totals =
         (struct ht_totals){.peak_sequence = 1, .slots_in_use = image_header->totals.slots_in_use};
     image_header->inherited_blocks = 0;
     image_header->inherited_bytes = 0;
 }
 
-void counters_inherit(uint32_t id, uint64_t size_bytes) {
+void counters_inherit(uint32_t id, uint64_t size_bytes, bool sampled) {
     struct ht_cell *cell = &image_cells[id];
+    if (cells_is_retired(id))
+        return;
     uint64_t blocks = cell->allocations, bytes = cell->allocated_bytes;
     if (image_header->sample_bytes != 0) {
-        add_weight(cell, &image_samples[id], sample_weight(size_bytes), false);
+        add_weight(cell, &image_samples[id], sampled ? sample_weight(size_bytes) : weight_of_one(size_bytes),
+                   false);
     } else {
         cell->allocations++;
         cell->allocated_bytes += size_bytes;
     }
     image_header->inherited_blocks += cell->allocations - blocks;
     image_header->inherited_bytes += cell->allocated_bytes - bytes;
+    contexts_count(cells_context(id), cell->allocations - blocks, cell->allocated_bytes - bytes, false);
 }
 
 void counters_settle(void) {

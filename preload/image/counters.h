@@ -38,13 +38,28 @@ void counters_sampled(struct thread *self, uint32_t cell, struct weight weight, 
 /* Counts an event of a block, exactly or as what it stands for. */
 void counters_event(struct thread *self, uint32_t cell, uint64_t size_bytes, bool freed);
 
+/* Live bytes and their maximum, of all domains: exact where no other thread allocates meanwhile, else within
+ * what threads hold back. */
+uint64_t counters_live(void);
+uint64_t counters_peak(void);
+
+/* The maximum is now, of the whole and of each stack. */
+void counters_reset_peak(void);
+
+/* Nothing is live, after cells_retire. An event of another thread at that very moment may count on one side
+ * and its block's free on the other: live bytes are then off by that block. */
+void counters_clear(void);
+
+/* Counts an event of a block that is never sampled. */
+void counters_exactly(struct thread *self, uint32_t cell, uint64_t size_bytes, bool freed);
+
 /* One more slot is in use. */
 void counters_thread_joined(void);
 
 /* In a forked child, after image_adopt: all cells start from 0 ... */
 void counters_reset(void);
-/* ... then each inherited block is entered, ... */
-void counters_inherit(uint32_t cell, uint64_t size_bytes);
+/* ... then each inherited block is entered (sampled: where blocks are, it is one), ... */
+void counters_inherit(uint32_t cell, uint64_t size_bytes, bool sampled);
 /* ... and the totals follow. */
 void counters_settle(void);
 

@@ -93,7 +93,8 @@ static uint64_t lay_out(struct ht_header *header, uint64_t budget) {
         [HT_REGION_MISMATCHES] = {sizeof(struct ht_mismatch),
                                   options.verify_every != 0 ? MISMATCHES_MAX * sizeof(struct ht_mismatch)
                                                             : 0},
-        [HT_REGION_CONTEXTS] = {sizeof(struct ht_context), HT_CONTEXTS_MAX * sizeof(struct ht_context)},
+        [HT_REGION_CONTEXTS] = {sizeof(struct ht_context),
+                                smaller(budget / 16, HT_CONTEXTS_MAX * sizeof(struct ht_context))},
     };
     uint64_t at = align_up(HT_HEADER_BYTES, REGION_ALIGN);
     for (int i = 0; i < HT_REGIONS; i++) {
@@ -367,6 +368,10 @@ static bool copy_regions(const struct ht_header *draft, int fd) {
     for (int i = 0; i < HT_REGIONS; i++) {
         const struct ht_region *region = &draft->regions[image_reading_order[i]];
         uint64_t bytes = smaller(region->used_records * region->record_bytes, region->committed_bytes);
+        /* the parent runs on: what it has committed since the fork is not accessible here */
+        if (bytes != 0 &&
+            sys_protect((char *)image_header + region->offset, align_up(bytes, PAGE), PROT_READ) != 0)
+            return false;
         if (sys_write_all(fd, (char *)image_header + region->offset, bytes, (int64_t)region->offset) != 0)
             return false;
     }
@@ -391,6 +396,9 @@ static void draft_child(struct ht_header *draft) {
     draft->budget_bytes = image_header->budget_bytes;
     draft->private_bytes = image_header->private_bytes;
     draft->signal = image_header->signal;
+    draft->stopped = image_header->stopped;
+    draft->clears = image_header->clears;
+    draft->nframe = image_header->nframe;
     for (int i = 0; i < HT_REGIONS; i++) {
         const struct ht_region *from = &image_header->regions[image_reading_order[i]];
         struct ht_region *to = &draft->regions[image_reading_order[i]];

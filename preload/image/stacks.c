@@ -165,3 +165,16 @@ uint32_t stacks_intern(struct call_stack *stack, struct stack_hash hash) {
     stacks_own(stack, id);
     return id;
 }
+
+uint32_t stacks_frames(uint32_t id, void **pcs, uint32_t room) {
+    const struct ht_stack *stack = &image_stacks[id];
+    uint32_t count = stack->frame_count;
+    for (uint32_t i = 0; i < count && i < room; i++) {
+        uint32_t at = count - 1 - i;
+        while (at < stack->kept)
+            stack = &image_stacks[stack->base];
+        uint32_t frame = image_frames[stack->first_frame + (at - stack->kept)];
+        pcs[i] = (void *)(uintptr_t)image_pcs[frame & HT_FRAME_PC].pc;
+    }
+    return count;
+}

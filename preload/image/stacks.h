@@ -24,6 +24,10 @@ uint32_t stacks_intern(struct call_stack *stack, struct stack_hash hash);
 /* Has fetched what stacks_intern will look at first. */
 void stacks_prefetch(struct stack_hash hash);
 
+/* Writes the newest frames of a stack, at most `room` of them and newest first, as run-time addresses (of a
+ * caller's frame the return address). Returns how many the stack has. */
+uint32_t stacks_frames(uint32_t id, void **pcs, uint32_t room);
+
 /* The id of a stack's twin with a context (contexts.h) instead of 0; the stack itself is returned for context
  * 0, HT_STACK_OVERFLOW when the tables are full. */
 uint32_t stacks_in_context(uint32_t id, uint32_t context);

@@ -35,16 +35,30 @@ struct foreign {
 
 #define FOREIGN_CELLS 512u
 
+/* A cell of this thread, and the one that counts its stack in a context. */
+struct context_cell {
+    uint32_t cell, context, own; /* 0: none */
+};
+
+#define CONTEXT_CELLS 256u
+#define SCOPES_MAX    64u
+
 struct thread {
     uint32_t slot;
     uint32_t overflow_cell;     /* of HT_STACK_OVERFLOW: taken at the start, so that it is there in need */
     uint32_t unattributed_cell; /* of HT_STACK_UNATTRIBUTED */
     uint32_t deferred_count;    /* (atomic) also beyond DEFERRED_MAX: lost */
     struct deferred deferred[DEFERRED_MAX];
-    uintptr_t last_block; /* entered last by this thread */
-    uintptr_t last_frame; /* of the call that did so */
-    uint32_t **cells;     /* stack id -> cell id, in chunks made on first use */
-    uint32_t next_cell;   /* of this slot's last chunk; a multiple of a chunk: there is none */
+    uintptr_t last_block;          /* entered last by this thread */
+    uintptr_t last_frame;          /* of the call that did so */
+    uint32_t **cells;              /* stack id -> cell id, in chunks made on first use */
+    uint32_t next_cell;            /* of this slot's last chunk; a multiple of a chunk: there is none */
+    uint32_t next_context_cell;    /* likewise, of stacks with a context */
+    uint32_t epoch;                /* of cells_epoch: what is remembered of cells is of it */
+    uint32_t context;              /* of what the thread allocates now; 0: none */
+    uint32_t scopes[SCOPES_MAX];   /* the contexts outside of the open scopes */
+    uint32_t scope_count;          /* also beyond SCOPES_MAX: not opened, and closed likewise */
+    struct context_cell *contexts; /* CONTEXT_CELLS; null: not needed yet */
     struct foreign foreign[FOREIGN_CELLS];
     struct call_stack stack;
     uint64_t random;              /* of sample.h */

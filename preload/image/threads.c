@@ -31,13 +31,14 @@ static struct thread *new_state(uint32_t slot) {
     if (self == NULL || !cells_open(self))
         return NULL;
     self->slot = slot;
+    self->epoch = __atomic_load_n(&cells_epoch, __ATOMIC_ACQUIRE); /* partner: cells_retire */
     /* entered like any stack's, so that blocks of these stacks are counted in these very cells */
     self->overflow_cell = cells_find(self, HT_STACK_OVERFLOW);
     self->unattributed_cell = cells_find(self, HT_STACK_UNATTRIBUTED);
     if (self->overflow_cell == 0 || self->unattributed_cell == self->overflow_cell)
         return NULL;
     self->recents = arena_map(sizeof *self->recents << RECENT_BITS);
-    if (self->recents == NULL || !call_stack_open(&self->stack, options.nframe, point))
+    if (self->recents == NULL || !call_stack_open(&self->stack, __atomic_load_n(&options.nframe, __ATOMIC_RELAXED), point))
         return NULL;
     return self;
 }
@@ -99,6 +100,7 @@ struct thread *threads_claim(void) {
         return NULL;
     if (slot != 0)
         unwind_reset(&self->stack);
+    self->context = self->scope_count = 0; /* of the thread that had the slot */
     image_slots[self->slot].threads++;
     self->random = image_header->hash_key[0] + ((uint64_t)image_header->pid << 32) + tid;
     return self;

@@ -145,6 +145,10 @@ static bool parse_follow(const char *value) {
     return parse_flag(value, &options.follow);
 }
 
+static bool parse_start(const char *value) {
+    return parse_flag(value, &options.start);
+}
+
 static bool parse_session(const char *value) {
     return text_number(value, &options.session);
 }
@@ -180,6 +184,7 @@ static const struct {
      "the name or number of a signal that a program can handle (SIGUSR2, USR2, 12), or 0 or none"},
     {"HEAPTALLY_OVERWRITE", parse_overwrite, "0 or 1"},
     {"HEAPTALLY_FOLLOW", parse_follow, "0 or 1"},
+    {"HEAPTALLY_START", parse_start, "0 or 1"},
     {"HEAPTALLY_MEMORY", parse_memory,
      "a number of bytes from 1M to 64G, with or without a suffix K, M or G"},
     {"HEAPTALLY_UNWINDER", parse_unwinder, "cfi (on x86-64), libunwind, fp or gcc"},
@@ -203,6 +208,7 @@ static void set_defaults(void) {
     options.signal = SIGUSR2;
     options.overwrite = false;
     options.follow = true;
+    options.start = true;
     options.memory_bytes = (uint64_t)256 << 20;
     options.session = 0;
     options.sample_bytes = 0;

@@ -11,6 +11,7 @@
  * | HEAPTALLY_MEMORY    | bytes of tables, suffix K, M or G; at least 1M    | 256M                         |
  * | HEAPTALLY_UNWINDER  | cfi (x86-64), libunwind, fp or gcc                | cfi, or libunwind            |
  * | HEAPTALLY_SAMPLE    | mean bytes between traced ones; 0: trace all       | 0                            |
+ * | HEAPTALLY_START     | 0: trace only from heaptally_start() on           | 1                            |
  * | HEAPTALLY_VERIFY_UNWIND | unwind every N-th stack twice; 0: none         | 0                            |
  * | HEAPTALLY_SESSION   | number that `heaptally run` gives to its run      | 0                            |
  *
@@ -34,6 +35,7 @@ struct options {
     int signal; /* 0: none */
     bool overwrite;
     bool follow;
+    bool start;
     uint64_t memory_bytes;
     uint64_t session;
     uint64_t sample_bytes; /* 0: exact */

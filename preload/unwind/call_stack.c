@@ -28,6 +28,19 @@ bool call_stack_open(struct call_stack *self, uint32_t nframe, struct stack_hash
     return true;
 }
 
+void call_stack_keep(struct call_stack *self, uint32_t nframe) {
+    struct call_stack wider;
+    uint32_t most =
+        self->capacity < STACK_FRAMES_MAX ? self->capacity - STACK_FRAMES_BELOW : STACK_FRAMES_MAX;
+    if (nframe <= most) {
+        self->nframe = nframe;
+        self->window_power = (struct stack_hash){stack_hash_raised(self->point.a, nframe),
+                                                 stack_hash_raised(self->point.b, nframe)};
+    } else if (call_stack_open(&wider, nframe, self->point)) {
+        *self = wider;
+    }
+}
+
 /* How the kernel has a handler return: mov $15, %rax; syscall, or mov x8, #139; svc 0. */
 bool call_stack_returns_from_signal(uintptr_t pc) {
 #if defined(__x86_64__)

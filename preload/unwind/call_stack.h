@@ -61,6 +61,10 @@ bool call_stack_returns_from_signal(uintptr_t pc);
 /* Prepares an empty stack that keeps the newest nframe frames. False: no memory. */
 bool call_stack_open(struct call_stack *self, uint32_t nframe, struct stack_hash point);
 
+/* The same for another nframe; what it held is forgotten. Without memory for more frames it keeps what it
+ * kept. */
+void call_stack_keep(struct call_stack *self, uint32_t nframe);
+
 /* Makes `self` the stack newest_first[0..count). */
 void call_stack_set(struct call_stack *self, const uintptr_t *newest_first, uint32_t count);
 

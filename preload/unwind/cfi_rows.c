@@ -5,6 +5,10 @@
 
 struct cfi_rows_entry cfi_rows[1u << CFI_ROWS_BITS] __attribute__((aligned(64)));
 
+static bool is_taken(size_t place) {
+    return __atomic_load_n(&cfi_rows[place].row, __ATOMIC_RELAXED) != 0;
+}
+
 struct cfi_row cfi_rows_fill(uint64_t pc, size_t place) {
     struct cfi_row row =
         cfi_row_at((pc & STACK_EXACT) != 0 ? (uintptr_t)(pc & ~STACK_EXACT) : (uintptr_t)pc - 1);
@@ -13,13 +17,17 @@ struct cfi_row cfi_rows_fill(uint64_t pc, size_t place) {
         return row;
     memcpy(&word, &row, sizeof word);
     /* The empty one of the two places, else one by the address: as good as any. */
-    if (cfi_rows[place].row != 0 && (cfi_rows[place ^ 1].row == 0 || (pc >> 1 & 1) != 0))
+    if (is_taken(place) && (!is_taken(place ^ 1) || (pc >> 1 & 1) != 0))
         place ^= 1;
     __atomic_store_n(&cfi_rows[place].key, pc ^ word, __ATOMIC_RELAXED);
     __atomic_store_n(&cfi_rows[place].row, word, __ATOMIC_RELAXED);
     return row;
 }
 
+/* Half of an entry that others read meanwhile is none: its key is not its row's. */
 void cfi_rows_forget(void) {
-    memset(cfi_rows, 0, sizeof cfi_rows);
+    for (size_t i = 0; i < sizeof cfi_rows / sizeof *cfi_rows; i++) {
+        __atomic_store_n(&cfi_rows[i].key, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&cfi_rows[i].row, 0, __ATOMIC_RELAXED);
+    }
 }

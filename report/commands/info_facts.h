@@ -14,10 +14,13 @@
  *     truncated_stacks, unmatched_frees, deferred_events       allocations, frees, events
  *     sampled_every_bytes                                      0: every block was traced
  *     sampled {allocations, frees}                             of a sampled process: traced, not estimated
- *     verified_stacks, mismatched_stacks, guessed_stacks       HEAPTALLY_VERIFY_UNWIND
- *     mismatches [{verified, stack_pointer, differs_at, frame_count, reference_count,
- *                  frames [{address, module, offset}], reference [..]}]      newest frame first
- *     modules [{path, build_id, start, end, symbols: "none" | "table" | "dwarf" | "unopened", reason}] */
+ *     tracing, clears                                          false: the program had stopped it; traces
+ * cleared domains [{number, name, live_bytes, live_blocks, peak_bytes, allocated_bytes, allocations}]    but
+ * the heap scopes [{name, begun, ... as above}]                     heaptally_scope_begin verified_stacks,
+ * mismatched_stacks, guessed_stacks       HEAPTALLY_VERIFY_UNWIND mismatches [{verified, stack_pointer,
+ * differs_at, frame_count, reference_count, frames [{address, module, offset}], reference [..]}]      newest
+ * frame first modules [{path, build_id, start, end, symbols: "none" | "table" | "dwarf" | "unopened",
+ * reason}] */
 #ifndef HEAPTALLY_REPORT_INFO_FACTS_H
 #define HEAPTALLY_REPORT_INFO_FACTS_H
 
@@ -38,6 +41,10 @@ void info_print_json(const struct info *info);
 /* Of stacks that were unwound twice; in text, nothing where none was. */
 void info_put_verified(FILE *out, const struct tables *tables);
 void info_put_json_verified(struct json *json, const struct tables *tables);
+
+/* Domains and scopes; in text, nothing where there are none. */
+void info_put_contexts(FILE *out, const struct tables *tables);
+void info_put_json_contexts(struct json *json, const struct tables *tables);
 
 /* Shared by both forms. */
 const char *info_trigger(uint32_t trigger);

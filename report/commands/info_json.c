@@ -131,6 +131,9 @@ void info_print_json(const struct info *info) {
     put_totals(&json, info);
     put_tables(&json, info);
     put_sampled(&json, tables);
+    json_put_bool(&json, "tracing", tables->header.stopped == 0);
+    json_put_unsigned(&json, "clears", tables->header.clears);
+    info_put_json_contexts(&json, tables);
     info_put_json_verified(&json, tables);
     json_open(&json, "modules", '[');
     for (uint32_t i = 0; i < tables->region[HT_REGION_MODULES].count; i++)

@@ -205,6 +205,9 @@ void info_print_text(const struct info *info) {
     put_process(info);
     put_totals(info);
     put_tables(info);
+    if (info->source->tables->header.clears != 0)
+        put_count("traces cleared", info->source->tables->header.clears, " times by the program");
+    info_put_contexts(stdout, info->source->tables);
     put_losses(info->source->tables);
     info_put_verified(stdout, info->source->tables);
     put_modules(info);

@@ -32,14 +32,19 @@ static const struct {
     {HT_LOSS_CONTEXTS, "contexts",
      "allocations whose scope, tag or domain found no room; they are counted without"},
 };
-_Static_assert(sizeof kinds / sizeof *kinds + 1 == LOSSES_COUNT,
-               "one more for lost frees, which the slots count");
+_Static_assert(sizeof kinds / sizeof *kinds + 2 == LOSSES_COUNT,
+               "one more for lost frees, which the slots count, and one for everything");
 
 size_t losses_of(const struct tables *tables, struct loss losses[LOSSES_COUNT]) {
     size_t found = 0;
-    for (size_t i = 0; i + 1 < LOSSES_COUNT; i++)
+    for (size_t i = 0; i + 2 < LOSSES_COUNT; i++)
         losses[i] = (struct loss){kinds[i].name, kinds[i].meaning, tables->header.losses[kinds[i].id]};
-    losses[LOSSES_COUNT - 1] = (struct loss){
+    losses[LOSSES_COUNT - 1] = (struct loss){"not_traced",
+                                             "the process was not traced when the snapshot was taken: it had "
+                                             "stopped that (heaptally_stop), or never "
+                                             "begun (HEAPTALLY_START=0)",
+                                             tables->header.stopped};
+    losses[LOSSES_COUNT - 2] = (struct loss){
         "lost_frees", "blocks that must have been freed unseen: their addresses were given out again",
         tables_sum_slots(tables).lost_frees};
     for (size_t i = 0; i < LOSSES_COUNT; i++)

@@ -51,7 +51,7 @@ int main(int argc, char **argv) {
     if (pid == 0)
         child();
     CHECK(waitpid(pid, &status, 0) == pid && status == 0);
-    if (heaptally_snapshot)
+    if (heaptally_is_tracing())
         heaptally_snapshot("in \033[31m\nbetween\""); /* as harmless as a label can be made */
     for (int i = 0; i < 300; i++)
         free(DROP(kept[i]));

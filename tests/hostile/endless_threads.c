@@ -70,7 +70,7 @@ int main(int argc, char **argv) {
     __atomic_store_n(&book->under_way, 1, __ATOMIC_RELEASE);
     for (;;) {
         nanosleep(&(struct timespec){0, 3000000}, NULL);
-        if (heaptally_snapshot)
+        if (heaptally_is_tracing())
             heaptally_snapshot("");
     }
 }

@@ -8,6 +8,7 @@ MALFORMED = {
     "HEAPTALLY_MEMORY": ("0", "1023K", "1T", "M", "-1M", "", "256 M", "18446744073709551616"),
     "HEAPTALLY_OVERWRITE": ("2", "yes", "", "true", "01"),
     "HEAPTALLY_FOLLOW": ("2", "no", "", "-1"),
+    "HEAPTALLY_START": ("2", "no", "", "-1"),
     "HEAPTALLY_UNWINDER": ("dwarf", "", "GCC"),
     "HEAPTALLY_OUT": ("%q.hts", "ends-with-%", "", "/tmp/", "x" * 5000),
     "HEAPTALLY_DIR": ("", "y" * 5000),
@@ -20,6 +21,7 @@ WELL_FORMED = {
     "HEAPTALLY_MEMORY": ("1M", "1048576", "1024k", "2G"),
     "HEAPTALLY_OVERWRITE": ("0", "1"),
     "HEAPTALLY_FOLLOW": ("0", "1"),
+    "HEAPTALLY_START": ("0", "1"),
     "HEAPTALLY_UNWINDER": ("gcc", "libunwind"),
 }
 

@@ -24,7 +24,7 @@ static void take(const char *label, const char *name) {
 
 int main(void) {
     void *first = GOT(malloc(1000), 1000);
-    if (!heaptally_snapshot) {
+    if (!heaptally_is_tracing()) {
         say("untraced", 0);
         return 0;
     }

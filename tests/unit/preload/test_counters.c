@@ -182,9 +182,9 @@ static void inherits_after_a_fork(void **state) {
     uint32_t a = cells_find(self, FIRST), b = cells_find(self, FIRST + 1);
     counters_allocated(self, a, 1000);
     start_over();
-    counters_inherit(a, 10);
-    counters_inherit(a, 20);
-    counters_inherit(b, 5);
+    counters_inherit(a, 10, true);
+    counters_inherit(a, 20, true);
+    counters_inherit(b, 5, true);
     counters_settle();
     struct sums sums = read_cells();
     assert_int_equal(sums.live, 35);
