@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "start.h"
 
+#include "births.h"
 #include "image/image.h"
 #include "image/sample.h"
 #include "image/stacks.h"
@@ -84,6 +85,8 @@ bool start_once(void) {
     }
     if (options.sample_bytes != 0)
         sample_begin(options.sample_bytes);
+    if (options.details)
+        births_open(options.memory_bytes);
     image_header->totals.peak_sequence = 1;
     return true;
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "../unwind/unwind.h"
+#include "details.h"
 
 /* An event that interrupted the tracer, to be counted once it is done. */
 struct deferred {
@@ -35,6 +36,24 @@ struct foreign {
 
 #define FOREIGN_CELLS 512u
 
+/* A block that was forgotten at the start of a realloc, which has not yet ended. */
+struct forgotten {
+    uintptr_t address;
+    uint64_t size_bytes;
+    uint32_t cell;
+    struct birth birth;
+};
+
+#define FORGOTTEN_MAX 8 /* one, and those of handlers on top of it */
+
+/* Of HEAPTALLY_DETAILS. */
+struct thread_details {
+    uint64_t allocations; /* (atomic) of this slot; other threads that free its blocks read it */
+    uint32_t forgotten_count;
+    struct forgotten forgotten[FORGOTTEN_MAX];
+    struct happening deferred[DEFERRED_MAX]; /* what belongs to `deferred` */
+};
+
 struct thread {
     uint32_t slot;
     uint32_t overflow_cell;     /* of HT_STACK_OVERFLOW: taken at the start, so that it is there in need */
@@ -47,10 +66,11 @@ struct thread {
     uint32_t next_cell;   /* of this slot's last chunk; a multiple of a chunk: there is none */
     struct foreign foreign[FOREIGN_CELLS];
     struct call_stack stack;
-    uint64_t random;              /* of sample.h */
-    uint64_t until_verify;        /* stacks until the next that is verified */
-    struct call_stack *reference; /* of verify.c; null: not needed yet */
-    struct recent *recents;       /* 1 << RECENT_BITS */
+    uint64_t random;                /* of sample.h */
+    uint64_t until_verify;          /* stacks until the next that is verified */
+    struct call_stack *reference;   /* of verify.c; null: not needed yet */
+    struct recent *recents;         /* 1 << RECENT_BITS */
+    struct thread_details *details; /* null: without them */
 };
 
 #endif
