@@ -145,7 +145,8 @@ static void count_deferred(struct thread *thread) {
     image_slots[thread->slot].deferred += done;
 }
 
-void guard_drain(struct thread *thread) {
+/* Not into the events, where it would take registers of theirs. */
+__attribute__((noinline)) void guard_drain(struct thread *thread) {
     while (__atomic_load_n(&thread->deferred_count, __ATOMIC_RELAXED) != 0) {
         guard_open((uintptr_t)__builtin_frame_address(0));
         count_deferred(thread);
