@@ -63,8 +63,11 @@ uint64_t births_waste(void *block, uint64_t size_bytes) {
 
 /* ---- pieces ---- */
 
+/* tcmalloc's malloc_usable_size allocates when it is first called: here, where nobody traces it. */
 void births_open(uint64_t most_bytes) {
     room_bytes = most_bytes;
+    if (measure != NULL)
+        measure(NULL);
     for (int i = 0; i < 3; i++) {
         uint32_t shift = i == 0 ? SMALLEST_SHIFT : i == 1 ? MEDIUM_SHIFT : LARGE_SHIFT;
         roots[i] =

@@ -35,7 +35,7 @@ struct birth births_take(uintptr_t address, uint64_t size_bytes);
 
 /* How the allocator measures a block: malloc_usable_size, or null where it has none of its own. */
 void births_measure_by(size_t (*usable_size)(void *));
-/* Usable size of a live block less its requested one. */
+/* Usable size of a live block less its requested one. Not in what the measuring itself may allocate. */
 uint64_t births_waste(void *block, uint64_t size_bytes);
 
 #endif

@@ -35,7 +35,7 @@ struct happening happening_born(struct thread *thread, uintptr_t address, uint64
                              .copied_bytes = copied(size_bytes, resized)};
     self.birth = (struct birth){.time_ns = self.now_ns,
                                 .number = number % BIRTHS_NUMBERS,
-                                .waste_bytes = births_waste((void *)address, size_bytes),
+                                .waste_bytes = nested ? 0 : births_waste((void *)address, size_bytes),
                                 .slot = thread->slot};
     if (!nested)
         __atomic_store_n(&thread->details->allocations, number, __ATOMIC_RELAXED);

@@ -3,6 +3,7 @@
  * Threads: one.  Signals: no.  Heap: no. */
 #define _GNU_SOURCE
 #include "info_facts.h"
+#include "make_histogram.h"
 #include "make_view.h"
 #include "../render/json_view.h"
 
@@ -131,6 +132,11 @@ void info_print_json(const struct info *info) {
     put_totals(&json, info);
     put_tables(&json, info);
     put_sampled(&json, tables);
+    json_put_unsigned(&json, "temporary_below", tables->header.temporary_below);
+    if (details_present(tables)) {
+        struct view_details details = make_view_details(&info->model->total_details);
+        json_view_details(&json, &details);
+    }
     info_put_json_verified(&json, tables);
     json_open(&json, "modules", '[');
     for (uint32_t i = 0; i < tables->region[HT_REGION_MODULES].count; i++)

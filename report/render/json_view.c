@@ -102,7 +102,7 @@ static void put_numbers(struct json *json, const struct view *view, const struct
         json_put_null(json, "average");
 }
 
-static void put_details(struct json *json, const struct view_details *details) {
+void json_view_details(struct json *json, const struct view_details *details) {
     json_open(json, "details", '{');
     json_put_unsigned(json, "temporary_blocks", details->temporaries);
     json_put_unsigned(json, "temporary_bytes", details->temporary_bytes);
@@ -123,7 +123,7 @@ static void put_row(struct json *json, const struct view *view, const struct vie
     put_key_numbers(json, view->keys, row);
     put_numbers(json, view, row);
     if (view->details)
-        put_details(json, &row->details);
+        json_view_details(json, &row->details);
     if (row->histogram != NULL)
         histogram_put_json(json, row->histogram);
     json_open(json, "traceback", '[');
@@ -175,7 +175,7 @@ void json_view_render(FILE *out, const struct view *view) {
     put_suppressed(&json, view);
     if (view->details) {
         json_put_unsigned(&json, "temporary_below", view->temporary_below);
-        put_details(&json, &view->total_details);
+        json_view_details(&json, &view->total_details);
     }
     if (view->histogram.kind != VIEW_NO_HISTOGRAM)
         histogram_put_json(&json, &view->histogram);

@@ -44,6 +44,7 @@ void json_view_render(FILE *out, const struct view *view);
 
 /* Parts that other documents have too. */
 void json_view_totals(struct json *json, const char *name, const struct view_totals *totals);
+void json_view_details(struct json *json, const struct view_details *details);
 void json_view_losses(struct json *json, const struct view_loss *losses, size_t count);
 
 #endif
