@@ -2,9 +2,9 @@
  *
  *     LINE  NAME VALUE  NAME VALUE ...
  *
- * with the names of test_details.py. Each part allocates from lines of its own. Nothing else allocates between
- * the events of a part, so that lifetimes by count are exact. details fork: the last part in a child, after which
- * the parent frees the rest. */
+ * with the names of test_details.py. Each part allocates from lines of its own. Nothing else allocates
+ * between the events of a part, so that lifetimes by count are exact. details fork: the last part in a child,
+ * after which the parent frees the rest. */
 #include "ledger.h"
 
 #include <malloc.h>
@@ -18,8 +18,7 @@
 static char facts[8192];
 static size_t facts_used;
 
-#define FACT(...)                                                                                            \
-    (facts_used += (size_t)snprintf(facts + facts_used, sizeof facts - facts_used, __VA_ARGS__))
+#define FACT(...) (facts_used += (size_t)snprintf(facts + facts_used, sizeof facts - facts_used, __VA_ARGS__))
 
 static void *kept[1000];
 
@@ -77,7 +76,7 @@ static void resize(void) {
     CHECK(realloc(p, (size_t)-1 / 4 + (size_t)(p == NULL)) == NULL); /* refused: as if it had not been */
     free(p);
     FACT("%d later0 1 temporary_blocks 1 live17 0\n", __LINE__ - 4);
-    p = realloc(NULL, 30);                        /* no realloc of a block */
+    p = realloc(NULL, 30); /* no realloc of a block */
     FACT("%d reallocs 0 moves 0 size5 1\n", __LINE__ - 1);
     free(fence);
 }

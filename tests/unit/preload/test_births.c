@@ -11,7 +11,8 @@
 #define HEAP ((uintptr_t)0x7f1200000000)
 
 static bool same(struct birth a, struct birth b) {
-    return a.time_ns == b.time_ns && a.number == b.number && a.waste_bytes == b.waste_bytes && a.slot == b.slot;
+    return a.time_ns == b.time_ns && a.number == b.number && a.waste_bytes == b.waste_bytes &&
+           a.slot == b.slot;
 }
 
 static bool is_none(struct birth birth) {
@@ -23,7 +24,8 @@ static void put_is_found_and_taken_once(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         uintptr_t at = HEAP + (i << 22) + 16;
-        struct birth birth = {.time_ns = 64 * (i + 1), .number = i + 7, .waste_bytes = i, .slot = 1 + (uint32_t)i};
+        struct birth birth = {
+            .time_ns = 64 * (i + 1), .number = i + 7, .waste_bytes = i, .slot = 1 + (uint32_t)i};
         struct birth put = birth;
         assert_true(is_none(births_get(at, sizes[i])));
         assert_true(births_put(at, sizes[i], &put));

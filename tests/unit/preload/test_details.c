@@ -29,8 +29,16 @@ static void buckets_are_powers_of_two(void **state) {
     static const struct {
         uint64_t size;
         uint32_t bucket;
-    } sizes[] = {{0, 0}, {1, 1}, {2, 2}, {3, 2}, {4, 3}, {1023, 10}, {1024, 11}, {((uint64_t)1 << 30) - 1, 30},
-                 {(uint64_t)1 << 30, 31}, {UINT64_MAX, 31}};
+    } sizes[] = {{0, 0},
+                 {1, 1},
+                 {2, 2},
+                 {3, 2},
+                 {4, 3},
+                 {1023, 10},
+                 {1024, 11},
+                 {((uint64_t)1 << 30) - 1, 30},
+                 {(uint64_t)1 << 30, 31},
+                 {UINT64_MAX, 31}};
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct ht_detail detail = {0};
@@ -46,8 +54,11 @@ static void buckets_are_powers_of_two(void **state) {
 
 static void lifetimes_are_counted_both_ways(void **state) {
     struct ht_detail detail = {0};
-    struct happening deaths[] = {death_of(5 * MS, 0, 0), death_of(5 * MS, 1023, 1), death_of(5 * MS, 1024, 2),
-                                 death_of(5 * MS, 1 << 20, 3), death_of(5 * MS, (uint64_t)1 << 60, 1 << 22),
+    struct happening deaths[] = {death_of(5 * MS, 0, 0),
+                                 death_of(5 * MS, 1023, 1),
+                                 death_of(5 * MS, 1024, 2),
+                                 death_of(5 * MS, 1 << 20, 3),
+                                 death_of(5 * MS, (uint64_t)1 << 60, 1 << 22),
                                  death_of(5 * MS, 2047, 1 << 30)};
     (void)state;
     for (size_t i = 0; i < sizeof deaths / sizeof *deaths; i++)
@@ -69,7 +80,8 @@ static void lifetimes_are_counted_both_ways(void **state) {
 enum { BLOCKS = 3000 };
 
 /* What a list of live births says of a record's units. */
-static void same_births(const struct ht_detail *detail, const uint64_t *born, const bool *dead, uint32_t count) {
+static void same_births(const struct ht_detail *detail, const uint64_t *born, const bool *dead,
+                        uint32_t count) {
     uint32_t blocks[HT_DETAIL_AGES] = {0};
     int64_t bytes[HT_DETAIL_AGES] = {0};
     for (uint32_t i = 0; i < count; i++)
