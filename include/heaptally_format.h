@@ -60,7 +60,8 @@ enum ht_region_id {
     HT_REGION_SAMPLES = 7,    /* struct ht_sample; empty unless sample_bytes */
     HT_REGION_MISMATCHES = 8, /* struct ht_mismatch; empty unless stacks are verified */
     HT_REGION_CONTEXTS = 9,   /* struct ht_context */
-    HT_REGIONS = 10,
+    HT_REGION_DETAILS = 10,   /* struct ht_detail; empty unless temporary_below */
+    HT_REGIONS = 11,
 };
 
 enum ht_codec { HT_CODEC_PLAIN = 0, HT_CODEC_ZSTD = 1 };
@@ -223,6 +224,44 @@ struct ht_sample {
 };
 _Static_assert(sizeof(struct ht_sample) == 128, "ht_sample is part of the file format");
 
+/* HEAPTALLY_DETAILS (temporary_below > 0): more of what cell i counts, written under its write_sequence. A
+ * cell beyond the region's records has none. Times are in ns since details_epoch_ns of the header.
+ *
+ * A histogram by powers of two has in bucket 0 what is 0, in bucket k what is from 2^(k-1) to 2^k - 1, and in
+ * its last one all that is larger. Blocks whose birth found no room (HT_LOSS_BIRTHS) are only in the
+ * histograms of sizes. As in cells, what lives is right for the sum over a stack's cells alone: a block freed
+ * by another thread is counted in a cell of that thread, where live counts fall below 0. Those of 32 bits are
+ * to be added modulo 2^32. */
+#define HT_DETAIL_SIZES  32u
+#define HT_DETAIL_LATER  24u
+#define HT_DETAIL_TIMES  32u
+#define HT_DETAIL_AGES   16u
+#define HT_DETAIL_NS_LOG 10u /* lifetimes are counted in units of 2^10 ns */
+struct ht_detail {
+    uint64_t temporaries; /* (atomic), as all below; freed before the next temporary_below allocations of the
+                             slot that allocated them */
+    uint64_t temporary_bytes;
+    uint64_t reallocs; /* allocations by a realloc of a block; requested bytes of the new blocks */
+    uint64_t realloc_bytes;
+    uint64_t moves; /* of these reallocs: to another address; bytes that had to be copied, the smaller size */
+    uint64_t moved_bytes;
+    uint64_t grown_in_place, shrunk_in_place; /* the rest has kept its size and its place */
+    uint64_t allocated_waste_bytes;           /* usable size less requested size */
+    uint64_t freed_waste_bytes;
+    int64_t peak_waste_bytes; /* as peak_bytes of the cell */
+    uint64_t last_ns;         /* of the cell's last event */
+    uint32_t age_shift;       /* births are counted in units of 2^age_shift ns; it grows, and units merge */
+    uint32_t reserved;
+    uint64_t reserved2[3];
+    uint64_t sizes[HT_DETAIL_SIZES];                 /* requested sizes of all allocations */
+    uint32_t live_sizes[HT_DETAIL_SIZES];            /* of what lives */
+    uint64_t lifetimes_allocations[HT_DETAIL_LATER]; /* of frees: later allocations of the block's slot */
+    uint64_t lifetimes_ns[HT_DETAIL_TIMES]; /* of frees: time since the allocation >> HT_DETAIL_NS_LOG */
+    uint32_t birth_blocks[HT_DETAIL_AGES];  /* of what lives: by birth >> age_shift */
+    int64_t birth_bytes[HT_DETAIL_AGES];
+};
+_Static_assert(sizeof(struct ht_detail) == 1152, "ht_detail is part of the file format");
+
 /* HEAPTALLY_VERIFY_UNWIND: a stack that two unwinders found different, newest frames first. Of the first few
  * only; mismatched_stacks counts all. */
 #define HT_MISMATCH_FRAMES 126
@@ -264,6 +303,8 @@ enum ht_loss {
     HT_LOSS_FORK = 9,          /* forked children that could not make an image of their own: not traced */
     HT_LOSS_FREES = 10,        /* frees that found no room to be counted: live is too high by these blocks */
     HT_LOSS_CONTEXTS = 11,     /* scopes, tags and domains that found no room: counted without them */
+    HT_LOSS_DETAILS = 12,      /* events of cells that found no room for details */
+    HT_LOSS_BIRTHS = 13, /* blocks whose birth found no room: their waste, age and lifetime are not known */
     HT_LOSSES = 16,
 };
 
@@ -324,7 +365,9 @@ struct ht_header {
     uint64_t guessed_stacks;    /* (atomic) differed below a frame without CFI: there both guess */
     uint64_t clears;            /* (atomic) how often all traces were cleared, by the program */
     uint64_t stopped;           /* (atomic) 1: the program has stopped tracing, or not begun it */
-    uint64_t reserved[2];
+    uint64_t temporary_below;   /* HEAPTALLY_TEMPORARY where HEAPTALLY_DETAILS is set; 0: no details */
+    uint64_t details_epoch_ns;  /* CLOCK_MONOTONIC; a forked child has its parent's */
+    uint64_t taken_monotonic_ns; /* snapshot of a process that ran; else 0 */
     char label[HT_LABEL_BYTES];     /* snapshot: of heaptally_snapshot() */
     char program[HT_PROGRAM_BYTES]; /* its name: the last component of its first argument */
     char executable[HT_PATH_BYTES]; /* links followed */

@@ -3,6 +3,7 @@
  * Threads: any.  Signals: safe.  Heap: never. */
 #include "guard.h"
 
+#include "births.h"
 #include "image/counters.h"
 #include "image/image.h"
 #include "image/snapshot.h"
@@ -41,7 +42,7 @@ void track_begin(void) {
         return;
     if (sys_advise(&guard_page, sizeof guard_page, MADV_WIPEONFORK) != 0)
         return;
-    active_word = options.sample_bytes != 0 ? GUARD_SAMPLED : GUARD_OWN;
+    active_word = options.sample_bytes != 0 ? GUARD_SAMPLED : options.details ? GUARD_DETAILED : GUARD_OWN;
     own_word = options.start ? active_word : GUARD_STOPPED;
     image_header->stopped = options.start ? 0 : 1;
     __atomic_store_n(&guard_page.word, own_word, __ATOMIC_RELEASE); /* partner: guard_word's acquire */
@@ -49,8 +50,11 @@ void track_begin(void) {
 }
 
 static void inherit_block(uintptr_t address, struct block block) {
-    (void)address;
     counters_inherit(block.cell, block.size_bytes, true);
+    if (options.details && !cells_is_retired(block.cell)) {
+        struct birth birth = births_get(address, block.size_bytes);
+        counters_inherit_birth(block.cell, block.size_bytes, &birth);
+    }
 }
 
 static void inherit_tracked(uintptr_t address, struct block block) {
@@ -66,6 +70,7 @@ static bool adopt(void) {
     }
     threads_after_fork(guard.thread);
     counters_reset();
+    details_after_fork();
     blocks_after_fork();
     blocks_each(inherit_block);
     tracked_each(inherit_tracked);
@@ -153,20 +158,31 @@ void guard_set_context(struct thread *thread, uint32_t context) {
 
 /* ---- being the only one inside ---- */
 
+static void count_detailed(struct thread *thread, const struct deferred *event,
+                           const struct happening *happening) {
+    if (!event->freed)
+        __atomic_store_n(&thread->details->allocations, thread->details->allocations + 1, __ATOMIC_RELAXED);
+    (void)counters_detailed(thread, event->cell, event->size_bytes, event->freed, happening);
+}
+
 static void count_deferred(struct thread *thread) {
     uint32_t done = 0, count;
     do {
         count = __atomic_load_n(&thread->deferred_count, __ATOMIC_RELAXED);
         for (; done < count && done < DEFERRED_MAX; done++) {
             const struct deferred *event = &thread->deferred[done];
-            counters_event(thread, event->cell, event->size_bytes, event->freed);
+            if (thread->details != NULL)
+                count_detailed(thread, event, &thread->details->deferred[done]);
+            else
+                counters_event(thread, event->cell, event->size_bytes, event->freed);
         }
     } while (!__atomic_compare_exchange_n(&thread->deferred_count, &count, 0, false, __ATOMIC_RELAXED,
                                           __ATOMIC_RELAXED));
     image_slots[thread->slot].deferred += done;
 }
 
-void guard_drain(struct thread *thread) {
+/* Not into the events, where it would take registers of theirs. */
+__attribute__((noinline)) void guard_drain(struct thread *thread) {
     while (__atomic_load_n(&thread->deferred_count, __ATOMIC_RELAXED) != 0) {
         guard_open((uintptr_t)__builtin_frame_address(0));
         count_deferred(thread);
@@ -205,10 +221,13 @@ bool guard_enter_slowly(uintptr_t frame, struct thread **thread, bool *nested) {
     return true;
 }
 
-void guard_defer(struct thread *thread, struct block block, bool freed) {
+void guard_defer(struct thread *thread, struct block block, bool freed, const struct happening *happening) {
     uint32_t at = __atomic_fetch_add(&thread->deferred_count, 1, __ATOMIC_RELAXED);
-    if (at < DEFERRED_MAX)
-        thread->deferred[at] = (struct deferred){block.cell, freed, block.size_bytes};
-    else
+    if (at >= DEFERRED_MAX) {
         image_lose(HT_LOSS_DEFERRED, 1); /* at once: a thread whose handler jumped out may never leave */
+        return;
+    }
+    thread->deferred[at] = (struct deferred){block.cell, freed, block.size_bytes};
+    if (happening != NULL && thread->details != NULL)
+        thread->details->deferred[at] = *happening;
 }

@@ -34,8 +34,8 @@ struct guard {
 
 extern __thread struct guard guard __attribute__((visibility("hidden")));
 
-/* GUARD_SAMPLED, GUARD_VERIFIED: own too, but no event takes the short way. GUARD_STOPPED: own, and none
- * counts. */
+/* GUARD_SAMPLED, GUARD_VERIFIED, GUARD_DETAILED: own too, but no event takes the short way. GUARD_STOPPED: own,
+ * and none counts. */
 enum guard_word {
     GUARD_WIPED = 0,
     GUARD_OWN = 1,
@@ -43,6 +43,7 @@ enum guard_word {
     GUARD_SAMPLED = 3,
     GUARD_VERIFIED = 4,
     GUARD_STOPPED = 5,
+    GUARD_DETAILED = 6,
 };
 
 /* A page of its own: the largest of any machine. In .bss beyond the file, so anonymous memory. */
@@ -96,8 +97,9 @@ static inline bool guard_enter_exactly(struct thread **thread) {
  * *nested says that the thread was inside already; guard_leave must follow unless nested. */
 bool guard_enter_slowly(uintptr_t frame, struct thread **thread, bool *nested);
 
-/* Puts the event of a handler off: to be counted when its thread leaves. */
-void guard_defer(struct thread *thread, struct block block, bool freed);
+/* Puts the event of a handler off: to be counted when its thread leaves. happening: of HEAPTALLY_DETAILS,
+ * else null. */
+void guard_defer(struct thread *thread, struct block block, bool freed, const struct happening *happening);
 
 /* Counts what handlers have put off. */
 void guard_drain(struct thread *thread);

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "start.h"
 
+#include "births.h"
 #include "image/image.h"
 #include "image/sample.h"
 #include "image/stacks.h"
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #define MALFORMED_STATUS 2
+#define BIRTHS_SHARE     4 /* of a heap of small blocks, that is for eight times the image's budget */
 #define OUR_PREFIX       "HEAPTALLY_"
 #define OURS_MAX         64
 
@@ -84,6 +86,8 @@ bool start_once(void) {
     }
     if (options.sample_bytes != 0)
         sample_begin(options.sample_bytes);
+    if (options.details)
+        births_open(BIRTHS_SHARE * options.memory_bytes);
     image_header->totals.peak_sequence = 1;
     return true;
 }

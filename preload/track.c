@@ -6,6 +6,7 @@
 #include "track.h"
 
 #include "guard.h"
+#include "happenings.h"
 
 #include "image/cells.h"
 #include "image/contexts.h"
@@ -82,6 +83,47 @@ static enum blocks_put put_block(uintptr_t address, struct block block, struct b
                                      : blocks_put(address, block, old);
 }
 
+static void sweep(void);
+
+/* Counts an event, or puts it off. happening: of HEAPTALLY_DETAILS, else null. */
+static void count_event(struct thread *thread, struct block block, bool freed, bool nested,
+                        const struct happening *happening) {
+    if (nested)
+        guard_defer(thread, block, freed, happening);
+    else if (happening == NULL)
+        counters_event(thread, block.cell, block.size_bytes, freed);
+    else if (counters_detailed(thread, block.cell, block.size_bytes, freed, happening))
+        sweep();
+}
+
+/* birth: of HEAPTALLY_DETAILS, else null. */
+static void count_death(struct thread *thread, struct block old, bool nested, const struct birth *birth) {
+    if (thread->details == NULL) {
+        count_event(thread, old, true, nested, NULL);
+        return;
+    }
+    struct happening happening = happening_died(birth);
+    count_event(thread, old, true, nested, &happening);
+}
+
+/* Of the block that was entered at an address. */
+static void count_death_at(struct thread *thread, uintptr_t address, struct block old, bool nested) {
+    struct birth birth = {0};
+    if (thread->details != NULL)
+        birth = births_take(address, old.size_bytes);
+    count_death(thread, old, nested, &birth);
+}
+
+static void count_birth(struct thread *thread, uintptr_t address, struct block block, bool nested,
+                        const struct resized *resized) {
+    if (thread->details == NULL) {
+        count_event(thread, block, false, nested, NULL);
+        return;
+    }
+    struct happening happening = happening_born(thread, address, block.size_bytes, nested, resized);
+    count_event(thread, block, false, nested, &happening);
+}
+
 /* A block was entered at an address that has one. Either that one was freed behind our back, or it is this
  * very block: an allocator's function that calls another interposed one (calloc by malloc, say). The inner
  * call was this thread's last entry then, from a frame further down the stack, and has counted the block.
@@ -96,10 +138,7 @@ static bool replaced(struct thread *thread, uintptr_t address, const struct call
         return false;
     }
     __atomic_fetch_add(&image_slots[thread->slot].lost_frees, 1, __ATOMIC_RELAXED);
-    if (nested)
-        guard_defer(thread, old, true);
-    else
-        counters_event(thread, old.cell, old.size_bytes, true);
+    count_death_at(thread, address, old, nested);
     return true;
 }
 
@@ -171,8 +210,9 @@ static uint32_t verified_cell(struct thread *thread, const struct caller *caller
     return thread->context != 0 ? cells_in_context(thread, cell, thread->context) : cell;
 }
 
+/* resized: what it was before a realloc, of HEAPTALLY_DETAILS; null: not by a realloc. */
 static void allocated_in(struct thread *thread, uintptr_t address, uint64_t size_bytes,
-                         const struct caller *caller, bool nested) {
+                         const struct caller *caller, bool nested, const struct resized *resized) {
     struct block old = {0, 0}, block = {size_bytes, thread->unattributed_cell};
     if (options.sample_bytes != 0 && !draw(thread, size_bytes))
         return;
@@ -183,10 +223,8 @@ static void allocated_in(struct thread *thread, uintptr_t address, uint64_t size
     bool count = put == BLOCKS_PUT || settle_put(put, thread, address, size_bytes, caller, old, nested);
     thread->last_block = address;
     thread->last_frame = (uintptr_t)caller;
-    if (count && nested)
-        guard_defer(thread, block, false);
-    else if (count)
-        counters_event(thread, block.cell, block.size_bytes, false);
+    if (count)
+        count_birth(thread, address, block, nested, resized);
 }
 
 static __attribute__((noinline)) void allocated_slowly(void *block, size_t size_bytes,
@@ -198,7 +236,7 @@ static __attribute__((noinline)) void allocated_slowly(void *block, size_t size_
     if (thread == NULL)
         lose_block(size_bytes);
     else
-        allocated_in(thread, (uintptr_t)block, size_bytes, caller, nested);
+        allocated_in(thread, (uintptr_t)block, size_bytes, caller, nested, NULL);
     if (!nested)
         guard_leave(thread);
 }
@@ -245,13 +283,28 @@ static void count_unmatched(struct thread *thread) {
 }
 
 /* The block is free: counts it, or that it was none of ours. */
-static inline void count_free(struct thread *thread, bool nested, struct block old) {
+static inline void count_free(struct thread *thread, struct block old) {
     if (unlikely(old.cell == 0))
         count_unmatched(thread);
-    else if (unlikely(nested))
-        guard_defer(thread, old, true);
     else
         counters_event(thread, old.cell, old.size_bytes, true);
+}
+
+/* The same of a block that track_forget took out. */
+static void count_forgotten(struct thread *thread, bool nested, struct block old, struct resized *resized) {
+    struct birth birth = {0};
+    if (thread->details != NULL)
+        birth = happening_recall(thread, old, resized);
+    if (old.cell == 0)
+        count_unmatched(thread);
+    else
+        count_death(thread, old, nested, &birth);
+}
+
+/* No thread state, no cell. */
+static void lose_free(struct block old) {
+    if (old.cell != 0)
+        image_lose(HT_LOSS_FREES, 1);
 }
 
 /* known: it has been taken out of the table before, and was that. */
@@ -260,12 +313,16 @@ static __attribute__((noinline)) void freed_slowly(const void *block, const stru
     bool nested;
     if (!guard_enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return;
+    struct resized resized;
     struct block old = known != NULL ? *known : take_out(block);
-    if (thread != NULL)
-        count_free(thread, nested, old);
-    else if (old.cell != 0) {
-        image_lose(HT_LOSS_FREES, 1);
-    }
+    if (thread == NULL)
+        lose_free(old);
+    else if (known != NULL)
+        count_forgotten(thread, nested, old, &resized);
+    else if (old.cell == 0)
+        count_unmatched(thread);
+    else
+        count_death_at(thread, (uintptr_t)block, old, nested);
     if (!nested)
         guard_leave(thread);
 }
@@ -297,19 +354,30 @@ void track_freed(void *block) {
         freed_slowly(block, NULL);
 }
 
-struct block track_forget(void *block) {
+static __attribute__((noinline)) struct block forget_slowly(void *block) {
     struct thread *thread;
     bool nested = false;
     if (guard_word() == GUARD_SAMPLED && blocks_none_near((uintptr_t)block))
         return (struct block){0, 0};
-    if (unlikely(!guard_enter_exactly(&thread)) &&
-        !guard_enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
+    if (!guard_enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return (struct block){0, 0};
     struct block old = take_out(block);
     if (thread != NULL)
         thread->last_block = 0;
+    if (thread != NULL && thread->details != NULL)
+        happening_forget(thread, (uintptr_t)block, old);
     if (!nested)
         guard_leave(thread);
+    return old;
+}
+
+struct block track_forget(void *block) {
+    struct thread *thread;
+    if (unlikely(!guard_enter_exactly(&thread)))
+        return forget_slowly(block);
+    struct block old = take_out(block);
+    thread->last_block = 0;
+    guard_leave(thread);
     return old;
 }
 
@@ -320,20 +388,48 @@ void track_forgotten(struct block old) {
             freed_slowly(NULL, &old);
         return;
     }
-    count_free(thread, false, old);
+    count_free(thread, old);
     guard_leave(thread);
 }
 
 /* ---- realloc ---- */
 
+static void reallocated_in_detail(struct block old, void *block, size_t size_bytes,
+                                  const struct caller *caller) {
+    struct thread *thread;
+    struct resized resized;
+    bool nested;
+    if (!guard_enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
+        return;
+    if (thread == NULL) {
+        lose_free(old);
+        lose_block(size_bytes);
+    } else {
+        count_forgotten(thread, nested, old, &resized);
+        allocated_in(thread, (uintptr_t)block, size_bytes, caller, nested,
+                     thread->details != NULL ? &resized : NULL);
+    }
+    if (!nested)
+        guard_leave(thread);
+}
+
+static __attribute__((noinline)) void reallocated_slowly(struct block old, void *block, size_t size_bytes,
+                                                         const struct caller *caller) {
+    if (options.details) {
+        reallocated_in_detail(old, block, size_bytes, caller);
+        return;
+    }
+    track_forgotten(old);
+    track_allocated(block, size_bytes, caller);
+}
+
 void track_reallocated(struct block old, void *block, size_t size_bytes, const struct caller *caller) {
     struct thread *thread;
     if (unlikely(!guard_enter_exactly(&thread))) {
-        track_forgotten(old);
-        track_allocated(block, size_bytes, caller);
+        reallocated_slowly(old, block, size_bytes, caller);
         return;
     }
-    count_free(thread, false, old);
+    count_free(thread, old);
     allocated(thread, (uintptr_t)block, size_bytes, caller);
     guard_leave(thread);
 }
@@ -342,9 +438,13 @@ void track_restore(struct block old, void *block) {
     struct thread *thread;
     struct block none;
     bool nested;
-    if (old.cell == 0 || !guard_enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
+    if ((old.cell == 0 && !options.details) ||
+        !guard_enter_slowly((uintptr_t)__builtin_frame_address(0), &thread, &nested))
         return;
-    put_block((uintptr_t)block, old, &none);
+    if (thread != NULL && thread->details != NULL)
+        happening_restore(thread, (uintptr_t)block, old);
+    if (old.cell != 0)
+        put_block((uintptr_t)block, old, &none);
     if (!nested)
         guard_leave(thread);
 }

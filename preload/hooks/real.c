@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "real.h"
 
+#include "../births.h"
 #include "../blocks.h"
 #include "../track.h"
 
@@ -114,6 +115,15 @@ static bool is_glibc(const void *function) {
     return strncmp(object_name(function), "libc.so.6", 9) == 0;
 }
 
+/* An allocator that brings no malloc_usable_size must not have its blocks measured by glibc's. */
+static bool same_object(const void *function_malloc, size_t (*measure)(void *)) {
+    struct dl_find_object a, b;
+    void *function_measure;
+    memcpy(&function_measure, &measure, sizeof function_measure);
+    return _dl_find_object((void *)(uintptr_t)function_malloc, &a) == 0 &&
+           _dl_find_object(function_measure, &b) == 0 && a.dlfo_link_map == b.dlfo_link_map;
+}
+
 /* ---- resolving ---- */
 
 static void store(void *function, const char *name) {
@@ -146,6 +156,8 @@ bool real_resolve(void) {
     memcpy(&function_malloc, &real_table.malloc, sizeof function_malloc);
     if (!is_glibc(function_malloc) || (operator_new != NULL && real_is_allocator(operator_new)))
         blocks_exact();
+    if (real_table.malloc_usable_size != NULL && same_object(function_malloc, real_table.malloc_usable_size))
+        births_measure_by(real_table.malloc_usable_size);
     track_unmute();
     int (*dlclose_function)(void *);
     memcpy(&dlclose_function, &function_dlclose, sizeof dlclose_function);

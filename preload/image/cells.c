@@ -8,6 +8,7 @@
 #include "../platform/sys.h"
 #include "../blocks.h"
 #include "../tracked.h"
+#include "details.h"
 #include "image.h"
 #include "stacks.h"
 
@@ -190,6 +191,8 @@ static void make_free(uint32_t chunk) {
     memset(&image_cells[first], 0, CHUNK * sizeof *image_cells);
     if (options.sample_bytes != 0)
         memset(&image_samples[first], 0, CHUNK * sizeof *image_samples);
+    if (options.details)
+        details_clear(first, CHUNK);
     __atomic_store_n(&cells_owners[chunk], CELLS_FREE, __ATOMIC_RELEASE); /* partner: take_free_chunk */
     __atomic_fetch_add(&free_chunks, 1, __ATOMIC_RELAXED);
     retired_chunks--;

@@ -252,6 +252,51 @@ void counters_clear(void) {
     counters_reset_peak();
 }
 
+/* ---- details ---- */
+
+static void count_detailed(struct ht_cell *cell, struct ht_detail *detail, uint64_t size_bytes, bool freed,
+                           const struct happening *happening) {
+    uint32_t odd = counters_open(cell);
+    if (detail != NULL)
+        details_note_peak(detail, cell);
+    counters_note_peak(cell, &image_header->totals);
+    counters_bump(freed ? &cell->frees : &cell->allocations, 1);
+    counters_bump(freed ? &cell->freed_bytes : &cell->allocated_bytes, size_bytes);
+    if (detail != NULL && freed)
+        details_freed(detail, size_bytes, happening);
+    else if (detail != NULL)
+        details_allocated(detail, size_bytes, happening);
+    counters_close(cell, odd);
+}
+
+bool counters_detailed(struct thread *self, uint32_t id, uint64_t size_bytes, bool freed,
+                       const struct happening *happening) {
+    bool sweep = false;
+    if (freed && cells_is_retired(id))
+        return false;
+    uint32_t own = own_cell(self, id);
+    if (own == self->overflow_cell && cells_stack(id) != HT_STACK_OVERFLOW)
+        image_lose(HT_LOSS_FREES, 1);
+    contexts_count(cells_context(id), 1, size_bytes, freed);
+    struct ht_detail *detail = details_of(own);
+    if (detail == NULL)
+        image_lose(HT_LOSS_DETAILS, 1);
+    if (freed)
+        sweep = counters_shrink(self, size_bytes);
+    else
+        counters_grow(self, size_bytes);
+    count_detailed(&image_cells[own], detail, size_bytes, freed, happening);
+    return sweep;
+}
+
+void counters_inherit_birth(uint32_t cell, uint64_t size_bytes, const struct birth *birth) {
+    struct ht_detail *detail = details_of(cell);
+    if (detail != NULL)
+        details_inherit(detail, size_bytes, birth);
+    else
+        image_lose(HT_LOSS_DETAILS, 1);
+}
+
 /* ---- after a fork: one thread, so plain stores ---- */
 
 /* Record 0 is counted as used even where nothing could be committed. */

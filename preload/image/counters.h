@@ -15,6 +15,7 @@
 #define HEAPTALLY_COUNTERS_H
 
 #include "cells.h"
+#include "details.h"
 #include "image.h"
 #include "sample.h"
 #include "thread.h"
@@ -53,6 +54,10 @@ void counters_clear(void);
 /* Counts an event of a block that is never sampled. */
 void counters_exactly(struct thread *self, uint32_t cell, uint64_t size_bytes, bool freed);
 
+/* The same under HEAPTALLY_DETAILS, with what the event says beside. True: it is time to sweep. */
+bool counters_detailed(struct thread *self, uint32_t cell, uint64_t size_bytes, bool freed,
+                       const struct happening *happening);
+
 /* One more slot is in use. */
 void counters_thread_joined(void);
 
@@ -60,6 +65,8 @@ void counters_thread_joined(void);
 void counters_reset(void);
 /* ... then each inherited block is entered (sampled: where blocks are, it is one), ... */
 void counters_inherit(uint32_t cell, uint64_t size_bytes, bool sampled);
+/* ... under HEAPTALLY_DETAILS with its birth, ... */
+void counters_inherit_birth(uint32_t cell, uint64_t size_bytes, const struct birth *birth);
 /* ... and the totals follow. */
 void counters_settle(void);
 

@@ -47,10 +47,12 @@ struct ht_slot *image_slots;
 struct ht_sample *image_samples;
 struct ht_mismatch *image_mismatches;
 struct ht_context *image_contexts;
+struct ht_detail *image_details;
 
 const enum ht_region_id image_reading_order[HT_REGIONS] = {
-    HT_REGION_CELLS, HT_REGION_SAMPLES, HT_REGION_SLOTS,    HT_REGION_STACKS,  HT_REGION_FRAMES,
-    HT_REGION_PCS,   HT_REGION_MODULES, HT_REGION_CONTEXTS, HT_REGION_STRINGS, HT_REGION_MISMATCHES};
+    HT_REGION_CELLS,   HT_REGION_SAMPLES,  HT_REGION_DETAILS, HT_REGION_SLOTS,
+    HT_REGION_STACKS,  HT_REGION_FRAMES,   HT_REGION_PCS,     HT_REGION_MODULES,
+    HT_REGION_CONTEXTS, HT_REGION_STRINGS, HT_REGION_MISMATCHES};
 
 static char path[HT_PATH_BYTES + 64];
 static uint64_t image_bytes;
@@ -95,6 +97,8 @@ static uint64_t lay_out(struct ht_header *header, uint64_t budget) {
                                                             : 0},
         [HT_REGION_CONTEXTS] = {sizeof(struct ht_context),
                                 smaller(budget / 16, HT_CONTEXTS_MAX * sizeof(struct ht_context))},
+        /* a record is as large as many stacks: half of the budget is left for these */
+        [HT_REGION_DETAILS] = {sizeof(struct ht_detail), options.details ? budget / 2 : 0},
     };
     uint64_t at = align_up(HT_HEADER_BYTES, REGION_ALIGN);
     for (int i = 0; i < HT_REGIONS; i++) {
@@ -126,6 +130,7 @@ static void name_regions(void) {
     image_samples = region_base(HT_REGION_SAMPLES);
     image_mismatches = region_base(HT_REGION_MISMATCHES);
     image_contexts = region_base(HT_REGION_CONTEXTS);
+    image_details = region_base(HT_REGION_DETAILS);
 }
 
 /* ---- the file ---- */
@@ -296,6 +301,8 @@ static void fill_header(struct ht_header *header) {
     header->session = options.session;
     header->sample_bytes = options.sample_bytes;
     header->verify_every = options.verify_every;
+    header->temporary_below = options.details ? options.temporary_below : 0;
+    header->details_epoch_ns = options.details ? header->created_monotonic_ns : 0;
 }
 
 static bool place_header(const struct ht_header *draft) {
@@ -399,6 +406,7 @@ static void draft_child(struct ht_header *draft) {
     draft->stopped = image_header->stopped;
     draft->clears = image_header->clears;
     draft->nframe = image_header->nframe;
+    draft->details_epoch_ns = image_header->details_epoch_ns;
     for (int i = 0; i < HT_REGIONS; i++) {
         const struct ht_region *from = &image_header->regions[image_reading_order[i]];
         struct ht_region *to = &draft->regions[image_reading_order[i]];
@@ -406,6 +414,9 @@ static void draft_child(struct ht_header *draft) {
         /* used before committed: what is used by then is committed by now */
         to->used_records = __atomic_load_n(&from->used_records, __ATOMIC_ACQUIRE);
         to->committed_bytes = __atomic_load_n(&from->committed_bytes, __ATOMIC_ACQUIRE);
+        if (image_reading_order[i] ==
+            HT_REGION_DETAILS) /* large, and counted anew: the child's begin empty */
+            to->committed_bytes = to->used_records = 0;
         draft->committed_bytes += to->committed_bytes;
     }
 }

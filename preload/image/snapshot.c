@@ -58,18 +58,38 @@ static void copy_cells(char *to, const char *from, uint64_t bytes) {
         copy_cell((struct ht_cell *)(void *)(to + at), (const struct ht_cell *)(const void *)(from + at));
 }
 
+/* Details are written under their cell's sequence. */
+static void copy_detail(struct ht_detail *to, uint64_t id) {
+    const struct ht_cell *cell = &image_cells[id];
+    for (uint32_t i = 0; i < CELL_RETRIES; i++) {
+        uint32_t before = __atomic_load_n(&cell->write_sequence, __ATOMIC_ACQUIRE);
+        *to = *(const volatile struct ht_detail *)&image_details[id];
+        __atomic_thread_fence(__ATOMIC_ACQUIRE); /* partner: counters_open's release fence */
+        if ((before & 1) == 0 && before == __atomic_load_n(&cell->write_sequence, __ATOMIC_RELAXED))
+            break;
+    }
+}
+
+static void copy_details(char *to, uint64_t first, uint64_t bytes) {
+    for (uint64_t i = 0; i * sizeof(struct ht_detail) < bytes; i++)
+        copy_detail((struct ht_detail *)(void *)(to + i * sizeof(struct ht_detail)), first + i);
+}
+
 static int write_region(int fd, enum ht_region_id id, uint64_t *offset) {
     struct ht_region *region = &work.header.regions[id];
     const char *from = (const char *)image_header + image_header->regions[id].offset;
     uint64_t bytes = region->used_records * region->record_bytes;
     if (bytes > region->committed_bytes) /* nothing was taken yet, not even record 0 */
         bytes = 0;
+    uint64_t whole = BUFFER_BYTES - BUFFER_BYTES % region->record_bytes;
     XXH64_state_t checksum;
     XXH64_reset(&checksum, 0);
     for (uint64_t at = 0, part; at < bytes; at += part) {
-        part = bytes - at < BUFFER_BYTES ? bytes - at : BUFFER_BYTES;
+        part = bytes - at < whole ? bytes - at : whole;
         if (id == HT_REGION_CELLS)
             copy_cells(work.buffer, from + at, part);
+        else if (id == HT_REGION_DETAILS)
+            copy_details(work.buffer, at / sizeof(struct ht_detail), part);
         else
             memcpy(work.buffer, from + at, part);
         XXH64_update(&checksum, work.buffer, part);
@@ -94,6 +114,7 @@ static void draft_header(enum ht_trigger trigger, const char *label, uint32_t nu
     header->trigger = trigger;
     header->snapshots = number;
     header->taken_realtime_ns = sys_clock_ns(CLOCK_REALTIME);
+    header->taken_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
     struct text text = text_in(header->label, sizeof header->label);
     text_add(&text, label);
     /* What names is bounded before what it names; and what is used before what is committed. */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "../unwind/unwind.h"
+#include "details.h"
 
 /* An event that interrupted the tracer, to be counted once it is done. */
 struct deferred {
@@ -43,6 +44,24 @@ struct context_cell {
 #define CONTEXT_CELLS 256u
 #define SCOPES_MAX    64u
 
+/* A block that was forgotten at the start of a realloc, which has not yet ended. */
+struct forgotten {
+    uintptr_t address;
+    uint64_t size_bytes;
+    uint32_t cell;
+    struct birth birth;
+};
+
+#define FORGOTTEN_MAX 8 /* one, and those of handlers on top of it */
+
+/* Of HEAPTALLY_DETAILS. */
+struct thread_details {
+    uint64_t allocations; /* (atomic) of this slot; other threads that free its blocks read it */
+    uint32_t forgotten_count;
+    struct forgotten forgotten[FORGOTTEN_MAX];
+    struct happening deferred[DEFERRED_MAX]; /* what belongs to `deferred` */
+};
+
 struct thread {
     uint32_t slot;
     uint32_t overflow_cell;     /* of HT_STACK_OVERFLOW: taken at the start, so that it is there in need */
@@ -61,10 +80,11 @@ struct thread {
     struct context_cell *contexts; /* CONTEXT_CELLS; null: not needed yet */
     struct foreign foreign[FOREIGN_CELLS];
     struct call_stack stack;
-    uint64_t random;              /* of sample.h */
-    uint64_t until_verify;        /* stacks until the next that is verified */
-    struct call_stack *reference; /* of verify.c; null: not needed yet */
-    struct recent *recents;       /* 1 << RECENT_BITS */
+    uint64_t random;                /* of sample.h */
+    uint64_t until_verify;          /* stacks until the next that is verified */
+    struct call_stack *reference;   /* of verify.c; null: not needed yet */
+    struct recent *recents;         /* 1 << RECENT_BITS */
+    struct thread_details *details; /* null: without them */
 };
 
 #endif

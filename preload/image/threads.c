@@ -38,7 +38,10 @@ static struct thread *new_state(uint32_t slot) {
     if (self->overflow_cell == 0 || self->unattributed_cell == self->overflow_cell)
         return NULL;
     self->recents = arena_map(sizeof *self->recents << RECENT_BITS);
-    if (self->recents == NULL || !call_stack_open(&self->stack, __atomic_load_n(&options.nframe, __ATOMIC_RELAXED), point))
+    if (options.details && (self->details = arena_take(sizeof *self->details)) == NULL)
+        return NULL;
+    if (self->recents == NULL ||
+        !call_stack_open(&self->stack, __atomic_load_n(&options.nframe, __ATOMIC_RELAXED), point))
         return NULL;
     return self;
 }
@@ -104,6 +107,13 @@ struct thread *threads_claim(void) {
     image_slots[self->slot].threads++;
     self->random = image_header->hash_key[0] + ((uint64_t)image_header->pid << 32) + tid;
     return self;
+}
+
+uint64_t threads_allocations(uint32_t slot) {
+    const struct thread *state = slot < SLOTS_MAX ? __atomic_load_n(&states[slot], __ATOMIC_ACQUIRE) : NULL;
+    return state != NULL && state->details != NULL
+               ? __atomic_load_n(&state->details->allocations, __ATOMIC_RELAXED)
+               : 0;
 }
 
 /* Only the forking thread is left, and its tid is the child's pid. Where the first event is another's, a new

@@ -17,6 +17,9 @@
 /* Finds or makes a slot for the calling thread. Null when there is no room: its events are lost. */
 struct thread *threads_claim(void);
 
+/* How many blocks a slot has allocated; of HEAPTALLY_DETAILS. */
+uint64_t threads_allocations(uint32_t slot);
+
 /* In a forked child, after image_adopt: the caller keeps `self` (may be null) under its new tid, all other
  * slots are free to be inherited. */
 void threads_after_fork(struct thread *self);

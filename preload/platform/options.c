@@ -102,6 +102,15 @@ static bool parse_verify(const char *value) {
     return text_number(value, &options.verify_every) && options.verify_every <= UINT32_MAX;
 }
 
+static bool parse_details(const char *value) {
+    return parse_flag(value, &options.details);
+}
+
+static bool parse_temporary(const char *value) {
+    return text_number(value, &options.temporary_below) && options.temporary_below >= 1 &&
+           options.temporary_below <= UINT32_MAX;
+}
+
 static bool parse_path(const char *value, char *out) {
     struct text text = text_in(out, HT_PATH_BYTES);
     if (value[0] != '/') {
@@ -190,6 +199,8 @@ static const struct {
     {"HEAPTALLY_UNWINDER", parse_unwinder, "cfi (on x86-64), libunwind, fp or gcc"},
     {"HEAPTALLY_SAMPLE", parse_sample,
      "a number of bytes up to 64G, with or without a suffix K, M or G; 0 traces every block"},
+    {"HEAPTALLY_DETAILS", parse_details, "0 or 1"},
+    {"HEAPTALLY_TEMPORARY", parse_temporary, "a whole number from 1 to 4294967295"},
     {"HEAPTALLY_VERIFY_UNWIND", parse_verify, "a whole number up to 4294967295; 0: nothing is verified"},
     {"HEAPTALLY_SESSION", parse_session, "a whole number (heaptally run sets it)"},
 };
@@ -213,6 +224,8 @@ static void set_defaults(void) {
     options.session = 0;
     options.sample_bytes = 0;
     options.verify_every = 0;
+    options.details = false;
+    options.temporary_below = 1;
     options.unwinder = UNWINDER_DEFAULT;
     parse_out(DEFAULT_OUT);
 }
@@ -245,7 +258,11 @@ bool options_read(char *const *environment, char *message, uint32_t message_byte
                 return false;
             }
         }
-    return true;
+    if (!options.details || options.sample_bytes == 0)
+        return true;
+    say_malformed(message, message_bytes, "HEAPTALLY_DETAILS", "1",
+                  "0 where HEAPTALLY_SAMPLE is set, since details are of every block");
+    return false;
 }
 
 static bool ends_with(const char *at, size_t length, const char *suffix) {

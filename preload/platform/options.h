@@ -12,6 +12,8 @@
  * | HEAPTALLY_UNWINDER  | cfi (x86-64), libunwind, fp or gcc                | cfi, or libunwind            |
  * | HEAPTALLY_SAMPLE    | mean bytes between traced ones; 0: trace all       | 0                            |
  * | HEAPTALLY_START     | 0: trace only from heaptally_start() on           | 1                            |
+ * | HEAPTALLY_DETAILS   | 1: count sizes, lifetimes, ages, waste, reallocs   | 0                            |
+ * | HEAPTALLY_TEMPORARY | a block that dies before N allocations is that    | 1                            |
  * | HEAPTALLY_VERIFY_UNWIND | unwind every N-th stack twice; 0: none         | 0                            |
  * | HEAPTALLY_SESSION   | number that `heaptally run` gives to its run      | 0                            |
  *
@@ -40,6 +42,8 @@ struct options {
     uint64_t session;
     uint64_t sample_bytes; /* 0: exact */
     uint64_t verify_every; /* 0: never */
+    bool details;
+    uint64_t temporary_below; /* > 0 */
     enum unwinder_choice unwinder;
 };
 

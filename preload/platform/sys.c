@@ -194,6 +194,12 @@ uint64_t sys_clock_ns(int clock) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+uint64_t sys_now_ns(void) {
+    struct timespec now = {0, 0};
+    clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail, and so leaves errno alone */
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 int sys_limit(int resource, struct rlimit *out) {
     return (int)call6(SYS_prlimit64, 0, resource, 0, (long)out, 0, 0);
 }

@@ -3,6 +3,7 @@
  * Threads: one.  Signals: no.  Heap: yes. */
 #include "analysis.h"
 #include "loading.h"
+#include "make_histogram.h"
 #include "make_view.h"
 #include "../render/json_view.h"
 #include "../render/text.h"
@@ -12,8 +13,10 @@
 #include <string.h>
 
 const char *const analysis_keys[] = {"lineno", "filename", "function", "module", "traceback",
-                                     "thread", "domain",   "size",     NULL}; /* as enum key, from 1 on */
-const char *const analysis_metrics[] = {"live", "peak", "total", NULL};
+                                     "thread", "domain",   "size",     "freeing-thread", NULL}; /* as enum key, from 1 on */
+const char *const analysis_metrics[] = {"live",     "peak",  "total",      "count", "freed", "temporary",
+                                        "reallocs", "waste", "peak-waste", NULL}; /* as enum metric */
+const char *const analysis_histograms[] = {"none", "size", "lifetime", "lifetime-count", "age", NULL};
 const char *const analysis_compats[] = {"none", "tracemalloc", NULL};
 _Static_assert(KEYS_MAX <= OPTION_CHOICES_MAX, "all keys at once are one option");
 
@@ -61,7 +64,9 @@ static void render(const struct view *view, bool json, FILE *out) {
 static struct view describe(const struct loading *loading, const struct loaded *loaded,
                             const struct statistics *statistics) {
     const struct analysis_options *options = loading->options;
-    struct view view = {.metric = analysis_metrics[options->metric],
+    struct view view = {.metric = analysis_metrics[loading->query.metric],
+                        .of_counts = statistics->of_counts,
+                        .total_count = statistics->count_total,
                         .cumulative = options->cumulative,
                         .bare = options->bare,
                         .python = options->compat == COMPAT_TRACEMALLOC,
@@ -88,17 +93,43 @@ static bool print(struct view *view, const struct statistics *statistics, const 
     view->loss_count = make_view_losses(loaded->source.tables, losses);
     if (!make_view_rows(view, statistics, loading->frames))
         return error_out_of_memory(error);
+    if (loading->options->each && !make_view_histograms(view, statistics, loaded->model->now_ns)) {
+        make_view_free(view);
+        return error_out_of_memory(error);
+    }
     render(view, loading->options->json, out);
     make_view_free(view);
     return true;
 }
 
+static void describe_details(struct view *view, const struct loading *loading, const struct loaded *loaded,
+                             const struct statistics *statistics) {
+    const struct analysis_options *options = loading->options;
+    view->details = true;
+    view->temporary_below = loaded->source.tables->header.temporary_below;
+    view->total_details = make_view_details(&statistics->details);
+    if (options->histogram != VIEW_NO_HISTOGRAM)
+        view->histogram = make_histogram(
+            &statistics->details, (enum view_histogram_kind)options->histogram, loaded->model->now_ns);
+}
+
+/* Whether what is printed shows details: they take memory for each row. */
+static bool shows_details(const struct loading *loading, const struct loaded *loaded) {
+    const struct analysis_options *options = loading->options;
+    return details_present(loaded->source.tables) &&
+           (options->json || options->histogram != VIEW_NO_HISTOGRAM || loading->query.metric == METRIC_REALLOCS);
+}
+
 bool analysis_print_top(const struct loading *loading, const struct loaded *loaded, FILE *out,
                         struct error *error) {
     struct statistics statistics;
-    if (!statistics_of(loaded->traces, &loading->query, &statistics, error))
+    struct query query = loading->query;
+    query.details = shows_details(loading, loaded);
+    if (!statistics_of(loaded->traces, &query, &statistics, error))
         return false;
     struct view view = describe(loading, loaded, &statistics);
+    if (query.details)
+        describe_details(&view, loading, loaded, &statistics);
     bool done = print(&view, &statistics, loading, loaded, out, error);
     statistics_free(&statistics);
     return done;

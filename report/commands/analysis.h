@@ -11,11 +11,13 @@
 struct analysis_options {
     const char *command;        /* for messages */
     struct option_choices keys; /* enum key - 1; none: lineno */
-    int metric;                 /* enum metric */
+    int metric;                 /* enum metric; -1: what goes with the histogram or the keys, else live */
     int compat;                 /* enum analysis_compat */
     uint64_t rows;              /* 0: all */
     int64_t limit;              /* frames of a stack; negative: the oldest */
     bool cumulative, raw, bare, json, most_recent_first;
+    int histogram; /* enum view_histogram_kind; of top alone */
+    bool each;     /* of every row too */
     struct option_list skip, suppressions;
     struct filter_options filters;
 };
@@ -23,9 +25,10 @@ struct analysis_options {
 enum analysis_compat { COMPAT_NONE, COMPAT_TRACEMALLOC };
 
 #define ANALYSIS_DEFAULTS                                                                                    \
-    { .rows = 10, .limit = INT64_MAX }
+    { .metric = -1, .rows = 10, .limit = INT64_MAX }
 
-extern const char *const analysis_keys[], *const analysis_metrics[], *const analysis_compats[];
+extern const char *const analysis_keys[], *const analysis_metrics[], *const analysis_compats[],
+    *const analysis_histograms[];
 
 /* Those that choose the line which is blamed, and what is left out of all. */
 #define BLAME_OPTIONS(o)                                                                                     \
@@ -51,7 +54,7 @@ extern const char *const analysis_keys[], *const analysis_metrics[], *const anal
      .value = &(o).keys,                                                                                     \
      .argument = "KEY,...",                                                                                  \
      .choices = analysis_keys,                                                                               \
-     .help = "lineno (default), filename, function, module, traceback, thread, domain, size"},               \
+     .help = "lineno (default), filename, function, module, traceback, thread, domain, size, freeing-thread"}, \
         {.name = "number",                                                                                   \
          .letter = 'n',                                                                                      \
          .kind = OPTION_NUMBER,                                                                              \
@@ -65,7 +68,8 @@ extern const char *const analysis_keys[], *const analysis_metrics[], *const anal
          .value = &(o).metric,                                                                               \
          .argument = "METRIC",                                                                               \
          .choices = analysis_metrics,                                                                        \
-         .help = "live (default): allocated now; peak: at the largest live size; total: ever"},              \
+         .help = "live (default): allocated now; peak: at the largest live size; total: ever; count: live by "  \
+                 "number; freed; with details also temporary, reallocs, waste, peak-waste"},              \
         {.name = "cumulative",                                                                               \
          .kind = OPTION_FLAG,                                                                                \
          .value = &(o).cumulative,                                                                           \

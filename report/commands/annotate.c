@@ -22,6 +22,10 @@ struct lines {
     struct amount suppressed; /* of what lives */
 };
 
+static const enum metric sums[] = {METRIC_LIVE, METRIC_PEAK, METRIC_TOTAL};
+static const enum metric sums_and_details[] = {METRIC_LIVE,      METRIC_PEAK,     METRIC_TOTAL,
+                                               METRIC_TEMPORARY, METRIC_REALLOCS, METRIC_WASTE};
+
 /* ---- what is wanted ---- */
 
 /* FUNCTION may be qualified and hold colons; FILE's own have a slash or a dot behind them, or nothing. */
@@ -82,6 +86,10 @@ static void add_amount(struct annotated_line *line, enum metric metric, const st
         line->variances.allocations += row->count_variance;
         line->variances.frees += row->count_variance;
         break;
+    case METRIC_TEMPORARY: line->temporaries += row->count; break;
+    case METRIC_REALLOCS: line->reallocs += row->count; break;
+    case METRIC_WASTE: line->waste += row->size; break;
+    default: break;
     }
 }
 
@@ -141,13 +149,14 @@ static bool nothing(const struct wanted *wanted, const char *source, struct erro
                      wanted->function != NULL ? wanted->function : "");
 }
 
-static void print(struct lines *lines, const struct wanted *wanted, bool suppressions,
+static void print(struct lines *lines, const struct wanted *wanted, const struct analysis_options *options,
                   uint64_t sample_bytes) {
     qsort(lines->items, lines->count, sizeof *lines->items, by_line);
     struct annotation annotation = {.file = lines->file,
                                     .lines = lines->items,
                                     .count = lines->count,
-                                    .suppressions = suppressions,
+                                    .suppressions = options->suppressions.count != 0,
+                                    .details = metric_takes_details((enum metric)options->metric),
                                     .suppressed_size = lines->suppressed.size,
                                     .suppressed_count = lines->suppressed.count,
                                     .suppressed_size_error = variances_error(lines->suppressed.size_variance),
@@ -164,14 +173,15 @@ static void print(struct lines *lines, const struct wanted *wanted, bool suppres
 static bool annotate_loaded(const struct loading *loading, const struct loaded *loaded, const char *source,
                             const struct wanted *wanted, struct error *error) {
     struct lines lines = {0};
-    bool done = true;
-    for (int metric = METRIC_LIVE; done && metric <= METRIC_TOTAL; metric++)
-        done = add_metric(&lines, wanted, loading, loaded, (enum metric)metric, error);
+    bool done = true, details = metric_takes_details(loading->query.metric);
+    const enum metric *metrics = details ? sums_and_details : sums;
+    size_t count = details ? sizeof sums_and_details / sizeof *sums_and_details : sizeof sums / sizeof *sums;
+    for (size_t i = 0; done && i < count; i++)
+        done = add_metric(&lines, wanted, loading, loaded, metrics[i], error);
     if (done && lines.file == NULL)
         done = nothing(wanted, source, error);
     if (done)
-        print(&lines, wanted, loading->options->suppressions.count != 0,
-              loaded->source.tables->header.sample_bytes);
+        print(&lines, wanted, loading->options, loaded->source.tables->header.sample_bytes);
     free(lines.items);
     return done;
 }
@@ -196,7 +206,14 @@ static bool annotate(const char *source, const char *place, const struct analysi
 static int run(int argc, char **argv, struct error *error) {
     struct analysis_options options = ANALYSIS_DEFAULTS;
     options.command = "annotate";
-    const struct option rows[] = {BLAME_OPTIONS(options)};
+    bool details = false;
+    const struct option rows[] = {
+        BLAME_OPTIONS(options),
+        {.name = "details",
+         .kind = OPTION_FLAG,
+         .value = &details,
+         .help = "temporary blocks, reallocs and wasted bytes too; takes a trace with details"},
+    };
     const struct option_table table = {
         .command = "annotate",
         .synopsis = "[OPTION...] SOURCE FILE[:FUNCTION]",
@@ -212,8 +229,10 @@ static int run(int argc, char **argv, struct error *error) {
     };
     const struct operands_wanted wanted = {2, "needs a SOURCE and a FILE or FILE:FUNCTION"};
     int status;
-    if (options_ready(&table, wanted, argc, argv, &status, error))
+    if (options_ready(&table, wanted, argc, argv, &status, error)) {
+        options.metric = details ? METRIC_WASTE : METRIC_LIVE; /* any of details, so that they must be there */
         status = annotate(argv[1], argv[2], &options, error) ? 0 : EXIT_FAILED;
+    }
     analysis_options_free(&options);
     return status;
 }

@@ -98,6 +98,9 @@ static bool grow(char **names, int count, const struct analysis_options *options
     struct loading loading;
     struct growth *growth = growth_new();
     bool done = growth != NULL || error_out_of_memory(error);
+    if (options->metric >= 0 && metric_is_of_counts((enum metric)options->metric))
+        done = error_set(error, "growth: --metric %s is of counts, and growth of sizes",
+                         analysis_metrics[options->metric]);
     done = loading_begin(&loading, options, error) && done;
     for (int i = 0; done && i < count; i++)
         done = look_at(&loading, names, count, i, growth, error);

@@ -3,6 +3,7 @@
  * Threads: one.  Signals: no.  Heap: no. */
 #define _GNU_SOURCE
 #include "info_facts.h"
+#include "make_histogram.h"
 #include "make_view.h"
 #include "../render/json_view.h"
 
@@ -134,6 +135,11 @@ void info_print_json(const struct info *info) {
     json_put_bool(&json, "tracing", tables->header.stopped == 0);
     json_put_unsigned(&json, "clears", tables->header.clears);
     info_put_json_contexts(&json, tables);
+    json_put_unsigned(&json, "temporary_below", tables->header.temporary_below);
+    if (details_present(tables)) {
+        struct view_details details = make_view_details(&info->model->total_details);
+        json_view_details(&json, &details);
+    }
     info_put_json_verified(&json, tables);
     json_open(&json, "modules", '[');
     for (uint32_t i = 0; i < tables->region[HT_REGION_MODULES].count; i++)

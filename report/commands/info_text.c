@@ -154,6 +154,23 @@ static void put_totals(const struct info *info) {
                                                 .blocks = (int64_t)header->inherited_blocks});
 }
 
+static void put_details(const struct info *info) {
+    const struct ht_detail *details = &info->model->total_details;
+    uint64_t below = info->source->tables->header.temporary_below;
+    char size[UNITS_BYTES], peak[UNITS_BYTES];
+    if (!details_present(info->source->tables))
+        return;
+    printf("%-16s temporary are blocks that were freed before the next ", "details");
+    printf(below == 1 ? "allocation of their thread\n" : "%" PRIu64 " allocations of their thread\n", below);
+    put_amount("temporary", (struct figure){.bytes = (int64_t)details->temporary_bytes,
+                                            .blocks = (int64_t)details->temporaries});
+    printf("%-16s %" PRIu64 ", of which %" PRIu64 " moved and copied %s\n", "reallocs", details->reallocs,
+           details->moves, units_size((double)details->moved_bytes, false, size));
+    printf("%-16s %s beyond what was asked for, %s at the peak\n", "waste",
+           units_size((double)details_waste(details), false, size),
+           units_size((double)details->peak_waste_bytes, false, peak));
+}
+
 static void put_tables(const struct info *info) {
     const struct tables *tables = info->source->tables;
     struct tables_slot_sums sums = tables_sum_slots(tables);
@@ -204,6 +221,7 @@ static void put_modules(const struct info *info) {
 void info_print_text(const struct info *info) {
     put_process(info);
     put_totals(info);
+    put_details(info);
     put_tables(info);
     if (info->source->tables->header.clears != 0)
         put_count("traces cleared", info->source->tables->header.clears, " times by the program");

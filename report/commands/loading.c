@@ -2,14 +2,25 @@
  * Owns:    what it hands out, until it is closed.
  * Threads: one.  Signals: no.  Heap: yes. */
 #include "loading.h"
+#include "../render/view.h"
 
 #include <stdio.h>
 #include <string.h>
 
+/* Rows of what the histogram counts. */
+static enum metric metric_of(const struct analysis_options *options) {
+    static const enum metric of_histogram[] = {[VIEW_NO_HISTOGRAM] = METRIC_LIVE,
+                                               [VIEW_SIZES] = METRIC_TOTAL,
+                                               [VIEW_LIFETIMES] = METRIC_FREED,
+                                               [VIEW_LATER] = METRIC_FREED,
+                                               [VIEW_AGES] = METRIC_LIVE};
+    return options->metric >= 0 ? (enum metric)options->metric : of_histogram[options->histogram];
+}
+
 static struct query make_query(const struct analysis_options *options) {
     bool python = options->compat == COMPAT_TRACEMALLOC;
     struct query query = {.keys = {KEY_LINENO},
-                          .metric = (enum metric)options->metric,
+                          .metric = metric_of(options),
                           .cumulative = options->cumulative,
                           .every_frame = python,
                           .blame.raw = options->raw || python};
@@ -18,11 +29,46 @@ static struct query make_query(const struct analysis_options *options) {
     return query;
 }
 
-static bool by_thread(const struct query *query) {
+static bool has_key(const struct query *query, enum key wanted) {
     const enum key *key = query->keys;
-    while (*key != KEY_END && *key != KEY_THREAD)
+    while (*key != KEY_END && *key != wanted)
         key++;
-    return *key == KEY_THREAD || filters_have(&query->filters, FILTER_THREAD);
+    return *key == wanted;
+}
+
+static bool by_thread(const struct query *query) {
+    return has_key(query, KEY_THREAD) || has_key(query, KEY_FREEING_THREAD) ||
+           filters_have(&query->filters, FILTER_THREAD);
+}
+
+/* Only what was freed has a thread that freed it. */
+static bool settle_freeing_thread(struct query *query, const struct analysis_options *options,
+                                  struct error *error) {
+    const char *command = options->command;
+    if (!has_key(query, KEY_FREEING_THREAD))
+        return true;
+    if (has_key(query, KEY_THREAD))
+        return error_set(error,
+                         "%s: the keys thread and freeing-thread cannot be used together: of what was freed both "
+                         "are the thread that did it",
+                         command);
+    if (options->metric >= 0 && options->metric != METRIC_FREED)
+        return error_set(error, "%s: the key freeing-thread is of --metric freed, and of no other", command);
+    query->metric = METRIC_FREED;
+    return true;
+}
+
+/* What a query asks for that only HEAPTALLY_DETAILS counts must be there. */
+static bool check_details(const struct loading *self, const struct loaded *loaded, const char *name,
+                          struct error *error) {
+    bool wanted = metric_takes_details(self->query.metric) || self->options->histogram != 0;
+    if (!wanted || details_present(loaded->source.tables))
+        return true;
+    return error_set(error,
+                     "%s: it has no details, which %s%s takes; trace with heaptally run --details, or "
+                     "HEAPTALLY_DETAILS=1",
+                     name, self->options->histogram != 0 ? "--histogram" : "--metric ",
+                     self->options->histogram != 0 ? "" : analysis_metrics[self->query.metric]);
 }
 
 bool loading_open(const struct loading *self, struct loaded *loaded, const char *name, struct error *error) {
@@ -37,7 +83,7 @@ bool loading_open(const struct loading *self, struct loaded *loaded, const char 
                   "%s: its figures are estimates from samples, and tracemalloc has no form for them; without "
                   "--compat they are printed with their errors",
                   name);
-    else
+    else if (check_details(self, loaded, name, error))
         loaded->model = model_new_rows(loaded->source.tables, rows, error);
     if (loaded->model != NULL)
         loaded->traces = traces_new(loaded->model, self->symbols, self->frames, error);
@@ -79,6 +125,8 @@ static bool read_suppressions(struct query *query, const struct option_list *fil
 bool loading_begin(struct loading *self, const struct analysis_options *options, struct error *error) {
     bool python = options->compat == COMPAT_TRACEMALLOC;
     *self = (struct loading){.options = options, .query = make_query(options)};
+    if (!settle_freeing_thread(&self->query, options, error))
+        return false;
     if (!filter_options_make(&options->filters, options->command, python, &self->query.filters, error))
         return false;
     if (!read_blame(self, options, error))

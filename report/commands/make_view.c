@@ -2,6 +2,7 @@
  * Owns:    the rows it makes.
  * Threads: one.  Signals: no.  Heap: yes. */
 #include "make_view.h"
+#include "make_histogram.h"
 
 #include <stdlib.h>
 
@@ -16,7 +17,7 @@ static struct view_frame frame_of(const struct frames *frames, frame_id id) {
 }
 
 _Static_assert((int)VIEW_LINENO == KEY_LINENO && (int)VIEW_TRACEBACK == KEY_TRACEBACK &&
-                   (int)VIEW_SIZE == KEY_SIZE && VIEW_KEYS == KEYS_MAX + 1,
+                   (int)VIEW_SIZE == KEY_SIZE && (int)VIEW_FREEING_THREAD == KEY_FREEING_THREAD && VIEW_KEYS == KEYS_MAX + 1,
                "a key of statistics is the same key of a view");
 
 static void take_missing(struct view_frame *place, const struct view_frame *part) {
@@ -92,6 +93,8 @@ static bool fill_row(struct view_row *to, const struct statistic *from, const st
                             .count_error = variances_error(from->count_variance),
                             .size_diff_error = variances_error(from->size_diff_variance),
                             .count_diff_error = variances_error(from->count_diff_variance)};
+    if (from->details != NULL)
+        to->details = make_view_details(from->details);
     fill_place(to, from, frames, keys);
     if (from->frame_count > parts && to->place.file == NULL && to->place.function == NULL)
         to->place = frame_of(frames, from->frames[parts]);
@@ -131,9 +134,24 @@ bool make_view_rows(struct view *view, const struct statistics *statistics, cons
     return true;
 }
 
+bool make_view_histograms(struct view *view, const struct statistics *statistics, uint64_t now_ns) {
+    for (size_t i = 0; i < view->row_count; i++) {
+        struct view_row *row = &view->rows[i];
+        if (statistics->rows[i].details == NULL)
+            continue;
+        row->histogram = malloc(sizeof *row->histogram);
+        if (row->histogram == NULL)
+            return false;
+        *row->histogram = make_histogram(statistics->rows[i].details, view->histogram.kind, now_ns);
+    }
+    return true;
+}
+
 void make_view_free(struct view *view) {
-    for (size_t i = 0; i < view->row_count; i++)
+    for (size_t i = 0; i < view->row_count; i++) {
         free(view->rows[i].frames);
+        free(view->rows[i].histogram);
+    }
     free(view->rows);
     view->rows = NULL;
     view->row_count = 0;

@@ -10,6 +10,10 @@
 /* Fills view->rows with the first view->asked rows (0: all), and `other` with the sum of the rest. The rows
  * borrow strings of `frames`. False when out of memory. */
 bool make_view_rows(struct view *view, const struct statistics *statistics, const struct frames *frames);
+
+/* Gives the rows histograms of the kind that view->histogram has; ages are counted back from now_ns. False when out
+ * of memory. */
+bool make_view_histograms(struct view *view, const struct statistics *statistics, uint64_t now_ns);
 void make_view_free(struct view *view);
 
 struct view_totals make_view_totals(const struct model *model);

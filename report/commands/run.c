@@ -24,7 +24,7 @@
 struct run {
     const char *pattern, *signal, *sample;
     uint64_t nframe, top;
-    bool overwrite, no_follow;
+    bool overwrite, no_follow, details;
     struct session session;
     char absolute_pattern[PATH_MAX * 2]; /* a program that is elsewhere writes here too */
     struct run_result result;
@@ -83,6 +83,7 @@ static pid_t start(struct run *self, const char *path, char **argv, int *status,
         {"HEAPTALLY_SIGNAL", self->signal},
         {"HEAPTALLY_OVERWRITE", self->overwrite ? "1" : NULL},
         {"HEAPTALLY_SAMPLE", self->sample},
+        {"HEAPTALLY_DETAILS", self->details ? "1" : NULL},
         {"HEAPTALLY_FOLLOW", self->no_follow ? "0" : NULL},
     };
     return child_start(path, argv, variables, sizeof variables / sizeof *variables, status, error);
@@ -159,9 +160,18 @@ static bool check_sample(const char *sample, struct error *error) {
            error_set(error, "run: --sample: '%s' is not a number of bytes up to 64G, as 512K is", sample);
 }
 
+/* Details are of every block. */
+static bool check_details(const struct run *self, struct error *error) {
+    uint64_t bytes = 0;
+    const char *sample = self->sample != NULL ? self->sample : getenv("HEAPTALLY_SAMPLE");
+    if (!self->details || sample == NULL || !options_bytes(sample, &bytes) || bytes == 0)
+        return true;
+    return error_set(error, "run: --details is of every block: without --sample (HEAPTALLY_SAMPLE) alone");
+}
+
 static int trace(struct run *self, char **argv, struct error *error) {
     char path[PATH_MAX];
-    if (!check_sample(self->sample, error))
+    if (!check_sample(self->sample, error) || !check_details(self, error))
         return EXIT_FAILED;
     int status = target_find(argv[0], path, error);
     if (status == 0)
@@ -228,6 +238,10 @@ static int run(int argc, char **argv, struct error *error) {
          .value = &self.sample,
          .argument = "BYTES",
          .help = "trace one block each BYTES bytes, 512K say, and estimate the rest (default 0: trace all)"},
+        {.name = "details",
+         .kind = OPTION_FLAG,
+         .value = &self.details,
+         .help = "count sizes, lifetimes, ages, waste, reallocs and temporary blocks too; it takes time"},
         {.name = "overwrite",
          .kind = OPTION_FLAG,
          .value = &self.overwrite,

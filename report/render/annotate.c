@@ -11,13 +11,19 @@
 #include <string.h>
 
 #define TAB     8
-#define COLUMNS 5
+#define COLUMNS 8 /* the last three of details */
 
-static const char *const headings[COLUMNS] = {"LINE", "LIVE", "PEAK", "ALLOCATIONS", "FREES"};
+static const char *const headings[COLUMNS] = {"LINE",  "LIVE",      "PEAK",     "ALLOCATIONS",
+                                              "FREES", "TEMPORARY", "REALLOCS", "WASTE"};
 
 /* The cells of a line, and how wide the columns are. */
 struct cells {
     char text[COLUMNS][24 + ESTIMATE_BYTES];
+};
+
+struct layout {
+    int widths[COLUMNS];
+    int columns;
 };
 
 static void widen(int *widths, const struct cells *cells) {
@@ -47,6 +53,9 @@ static struct cells cells_of(const struct annotated_line *line, bool estimate) {
     fill(&cells, 2, line->peak, estimate, line->variances.peak);
     fill(&cells, 3, line->allocations, estimate, line->variances.allocations);
     fill(&cells, 4, line->frees, estimate, line->variances.frees);
+    fill(&cells, 5, line->temporaries, false, 0);
+    fill(&cells, 6, line->reallocs, false, 0);
+    fill(&cells, 7, line->waste, false, 0);
     return cells;
 }
 
@@ -71,6 +80,9 @@ static struct cells total(const struct annotation *annotation) {
         sum.peak += line->peak;
         sum.allocations += line->allocations;
         sum.frees += line->frees;
+        sum.temporaries += line->temporaries;
+        sum.reallocs += line->reallocs;
+        sum.waste += line->waste;
         sum.variances.live += line->variances.live;
         sum.variances.peak += line->variances.peak;
         sum.variances.allocations += line->variances.allocations;
@@ -100,11 +112,11 @@ static void put_text(FILE *out, const char *text, size_t length) {
     }
 }
 
-static void put_line(FILE *out, const int *widths, const struct cells *cells, struct source_lines *sources,
-                     const char *file, uint32_t line) {
+static void put_line(FILE *out, const struct layout *layout, const struct cells *cells,
+                     struct source_lines *sources, const char *file, uint32_t line) {
     size_t length = 0;
     const char *text = source_lines_whole(sources, file, line, &length);
-    put_cells(out, widths, cells, length != 0 || cells->text[1][0] != '\0' ? COLUMNS : 1);
+    put_cells(out, layout->widths, cells, length != 0 || cells->text[1][0] != '\0' ? layout->columns : 1);
     if (length != 0) {
         fputs("  ", out);
         put_text(out, text, length);
@@ -113,15 +125,15 @@ static void put_line(FILE *out, const int *widths, const struct cells *cells, st
 }
 
 /* Lines without numbers up to `end`, which is not printed. */
-static void put_blanks(FILE *out, const int *widths, struct source_lines *sources, const char *file,
+static void put_blanks(FILE *out, const struct layout *layout, struct source_lines *sources, const char *file,
                        uint32_t from, uint32_t end) {
     for (uint32_t line = from; line < end; line++) {
         struct cells cells = blank(line);
-        put_line(out, widths, &cells, sources, file, line);
+        put_line(out, layout, &cells, sources, file, line);
     }
 }
 
-static void put_lines(FILE *out, const int *widths, struct source_lines *sources,
+static void put_lines(FILE *out, const struct layout *layout, struct source_lines *sources,
                       const struct annotation *annotation) {
     uint32_t count = source_lines_count(sources, annotation->file);
     uint32_t end = annotation->last != 0 && annotation->last < count ? annotation->last + 1 : count + 1;
@@ -129,11 +141,11 @@ static void put_lines(FILE *out, const int *widths, struct source_lines *sources
     for (size_t i = 0; i < annotation->count; i++) {
         const struct annotated_line *line = &annotation->lines[i];
         struct cells cells = cells_of(line, annotation->sample_bytes != 0);
-        put_blanks(out, widths, sources, annotation->file, next, line->line < end ? line->line : end);
-        put_line(out, widths, &cells, sources, annotation->file, line->line);
+        put_blanks(out, layout, sources, annotation->file, next, line->line < end ? line->line : end);
+        put_line(out, layout, &cells, sources, annotation->file, line->line);
         next = line->line + 1;
     }
-    put_blanks(out, widths, sources, annotation->file, next, end);
+    put_blanks(out, layout, sources, annotation->file, next, end);
 }
 
 static void put_suppressed(FILE *out, const struct annotation *annotation) {
@@ -149,21 +161,21 @@ static void put_suppressed(FILE *out, const struct annotation *annotation) {
 void annotate_render(FILE *out, const struct annotation *annotation) {
     struct source_lines *sources = source_lines_new();
     struct cells first = heading(), last = total(annotation);
-    int widths[COLUMNS] = {0};
-    widen(widths, &first);
-    widen(widths, &last);
+    struct layout layout = {.columns = annotation->details ? COLUMNS : COLUMNS - 3};
+    widen(layout.widths, &first);
+    widen(layout.widths, &last);
     for (size_t i = 0; i < annotation->count; i++) {
         struct cells cells = cells_of(&annotation->lines[i], annotation->sample_bytes != 0);
-        widen(widths, &cells);
+        widen(layout.widths, &cells);
     }
     harmless_put(out, annotation->file);
     fputc('\n', out);
     if (annotation->sample_bytes != 0)
         estimate_put_line(out, annotation->sample_bytes);
-    put_cells(out, widths, &first, COLUMNS);
+    put_cells(out, layout.widths, &first, layout.columns);
     fputs("  SOURCE\n", out);
-    put_lines(out, widths, sources, annotation);
-    put_cells(out, widths, &last, COLUMNS);
+    put_lines(out, &layout, sources, annotation);
+    put_cells(out, layout.widths, &last, layout.columns);
     fputc('\n', out);
     if (annotation->suppressions)
         put_suppressed(out, annotation);

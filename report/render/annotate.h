@@ -6,7 +6,7 @@
  *         41  8388608  9437184       300000 200000      struct node *node = malloc(sizeof *node);
  *      TOTAL  8388608  9437184       300000 200000
  *
- * Sizes are bytes, so that they add up. Lines that allocate nothing have blanks instead of numbers. Of a file
+ * With details the columns TEMPORARY, REALLOCS and WASTE follow. Sizes are bytes, so that they add up. Lines that allocate nothing have blanks instead of numbers. Of a file
  * that cannot be read here, only lines with numbers are printed. */
 #ifndef HEAPTALLY_REPORT_ANNOTATE_H
 #define HEAPTALLY_REPORT_ANNOTATE_H
@@ -20,6 +20,7 @@ struct annotated_line {
     uint32_t line;
     int64_t live, peak; /* bytes */
     int64_t allocations, frees;
+    int64_t temporaries, reallocs, waste; /* blocks, blocks, live bytes; with annotation.details */
     struct {
         double live, peak, allocations, frees;
     } variances; /* of estimates */
@@ -30,6 +31,7 @@ struct annotation {
     const struct annotated_line *lines; /* each once, in their order */
     size_t count;
     uint32_t first, last; /* which part of the file; last 0: to its end */
+    bool details;         /* three columns more */
     bool suppressions;    /* were asked for; what they left out is of all files, and live */
     int64_t suppressed_size, suppressed_count;
     double suppressed_size_error, suppressed_count_error;

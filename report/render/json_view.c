@@ -2,6 +2,7 @@
  * Owns:    nothing.
  * Threads: any, one per stream.  Signals: no.  Heap: no (but stdio's). */
 #include "json_view.h"
+#include "histogram.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 static const char *const key_names[VIEW_KEYS] = {
     [VIEW_LINENO] = "lineno",       [VIEW_FILENAME] = "filename", [VIEW_FUNCTION] = "function",
     [VIEW_MODULE] = "module",       [VIEW_THREAD] = "thread",     [VIEW_DOMAIN] = "domain",
-    [VIEW_TRACEBACK] = "traceback", [VIEW_SIZE] = "size",
+    [VIEW_TRACEBACK] = "traceback", [VIEW_SIZE] = "size",         [VIEW_FREEING_THREAD] = "freeing-thread",
 };
 
 /* All names with commas between, as -k takes them. */
@@ -25,6 +26,8 @@ static void put_keys(struct json *json, const enum view_key *keys) {
 static void put_key_numbers(struct json *json, const enum view_key *keys, const struct view_row *row) {
     if (view_has_key(keys, VIEW_THREAD))
         json_put_unsigned(json, "thread", row->numbers[VIEW_THREAD]);
+    if (view_has_key(keys, VIEW_FREEING_THREAD))
+        json_put_unsigned(json, "freeing_thread", row->numbers[VIEW_FREEING_THREAD]);
     if (view_has_key(keys, VIEW_DOMAIN))
         json_put_unsigned(json, "domain", row->numbers[VIEW_DOMAIN]);
     if (view_has_key(keys, VIEW_SIZE))
@@ -99,11 +102,30 @@ static void put_numbers(struct json *json, const struct view *view, const struct
         json_put_null(json, "average");
 }
 
+void json_view_details(struct json *json, const struct view_details *details) {
+    json_open(json, "details", '{');
+    json_put_unsigned(json, "temporary_blocks", details->temporaries);
+    json_put_unsigned(json, "temporary_bytes", details->temporary_bytes);
+    json_put_unsigned(json, "reallocs", details->reallocs);
+    json_put_unsigned(json, "realloc_bytes", details->realloc_bytes);
+    json_put_unsigned(json, "moves", details->moves);
+    json_put_unsigned(json, "moved_bytes", details->moved_bytes);
+    json_put_unsigned(json, "grown_in_place", details->grown_in_place);
+    json_put_unsigned(json, "shrunk_in_place", details->shrunk_in_place);
+    json_put_signed(json, "waste_bytes", details->waste_bytes);
+    json_put_signed(json, "peak_waste_bytes", details->peak_waste_bytes);
+    json_close(json, '}');
+}
+
 static void put_row(struct json *json, const struct view *view, const struct view_row *row) {
     json_open(json, NULL, '{');
     put_frame(json, &row->place);
     put_key_numbers(json, view->keys, row);
     put_numbers(json, view, row);
+    if (view->details)
+        json_view_details(json, &row->details);
+    if (row->histogram != NULL)
+        histogram_put_json(json, row->histogram);
     json_open(json, "traceback", '[');
     for (size_t i = 0; i < row->frame_count; i++) {
         json_open(json, NULL, '{');
@@ -151,5 +173,11 @@ void json_view_render(FILE *out, const struct view *view) {
     json_close(&json, ']');
     put_other(&json, view);
     put_suppressed(&json, view);
+    if (view->details) {
+        json_put_unsigned(&json, "temporary_below", view->temporary_below);
+        json_view_details(&json, &view->total_details);
+    }
+    if (view->histogram.kind != VIEW_NO_HISTOGRAM)
+        histogram_put_json(&json, &view->histogram);
     json_close(&json, '}');
 }

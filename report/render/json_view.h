@@ -1,7 +1,7 @@
 /* json_view.h - the rows of `top --json` and `diff --json`, one object:
  *
- *     key          "lineno", "filename", "function", "module" or "traceback"
- *     metric       "live", "peak" or "total": what size and count are of
+ *     key          "lineno", "filename" and so on, as -k takes them
+ *     metric       "live", "peak" and so on, as --metric takes them: what size and count are of
  *     cumulative   true or false
  *     totals       of the whole process, in bytes and blocks:
  *                  live_bytes live_blocks peak_bytes peak_blocks allocated_bytes allocations frees
@@ -21,6 +21,12 @@
  *                    stack for the key traceback, else one frame
  *     other        {rows, size}: how many rows are not shown, and the sum of their sizes
  *
+ * Of a process that was traced with details, in top also
+ *     temporary_below   HEAPTALLY_TEMPORARY
+ *     details      in each row, and of all of them: temporary_blocks temporary_bytes reallocs realloc_bytes moves
+ *                  moved_bytes grown_in_place shrunk_in_place waste_bytes peak_waste_bytes
+ *     histogram    with --histogram, of all rows, with --each in each row too: see histogram.h
+ *
  * Of estimates, that is of a sampled process, also
  *     sampled_every_bytes      one block each so many bytes was traced, on average; not there: all are exact
  *     old_sampled_every_bytes  diff only: the same of OLD; 0: exact
@@ -38,6 +44,7 @@ void json_view_render(FILE *out, const struct view *view);
 
 /* Parts that other documents have too. */
 void json_view_totals(struct json *json, const char *name, const struct view_totals *totals);
+void json_view_details(struct json *json, const struct view_details *details);
 void json_view_losses(struct json *json, const struct view_loss *losses, size_t count);
 
 #endif

@@ -4,6 +4,7 @@
 #include "text.h"
 #include "estimate.h"
 #include "harmless.h"
+#include "histogram.h"
 #include "source_line.h"
 #include "units.h"
 
@@ -85,6 +86,10 @@ static void put_key(FILE *out, enum view_key key, const struct view_row *row, bo
     case VIEW_TRACEBACK: put_stack(out, row, python); break;
     case VIEW_THREAD: put_thread(out, row->numbers[key]); break;
     case VIEW_DOMAIN: fprintf(out, "domain %" PRIu64, row->numbers[key]); break;
+    case VIEW_FREEING_THREAD:
+        fputs("freed by ", out);
+        put_thread(out, row->numbers[key]);
+        break;
     case VIEW_SIZE: put_size_class(out, row->numbers[key]); break;
     default: put_line(out, &row->place); break;
     }
@@ -122,6 +127,9 @@ static void put_numbers(FILE *out, const struct view *view, const struct view_ro
                 count_error(of_diff, row->count_diff_error, error));
     if (row->count != 0)
         fprintf(out, ", average=%s", units_size((double)row->size / (double)row->count, false, size));
+    if (view->details && strcmp(view->metric, "reallocs") == 0)
+        fprintf(out, ", moved=%" PRIu64 ", copied=%s", row->details.moves,
+                units_size((double)row->details.moved_bytes, false, size));
     fputc('\n', out);
 }
 
@@ -189,14 +197,37 @@ static void put_row(FILE *out, struct source_lines *sources, const struct view *
         put_source(out, sources, &row->place);
     if (view_has_key(view->keys, VIEW_TRACEBACK))
         put_frames(out, sources, view, row);
+    if (row->histogram != NULL)
+        histogram_put(out, row->histogram, "this row");
 }
 
 /* ---- around them ---- */
 
+/* What a metric is called above and below its rows; the first is of those that are not here. */
+struct words {
+    const char *metric, *heading, *total;
+};
+
+static const struct words *words_of(const char *metric) {
+    static const struct words all[] = {
+        {"live", "", "Total allocated size"},
+        {"peak", " at the peak", "Total allocated size"},
+        {"total", " of all ever allocated", "Total allocated size"},
+        {"count", ", by count", "Total allocated size"},
+        {"freed", " of all ever freed", "Total freed size"},
+        {"temporary", " of temporary blocks, by count", "Total temporary size"},
+        {"reallocs", " of reallocs, by count", "Total reallocated size"},
+        {"waste", " of waste", "Total wasted size"},
+        {"peak-waste", " of waste at the peak", "Total wasted size"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcmp(all[i].metric, metric) == 0)
+            return &all[i];
+    return &all[0];
+}
+
 static void put_heading(FILE *out, const struct view *view) {
-    const char *when = strcmp(view->metric, "peak") == 0    ? " at the peak"
-                       : strcmp(view->metric, "total") == 0 ? " of all ever allocated"
-                                                            : "";
+    const char *when = words_of(view->metric)->heading;
     fprintf(out, "[ Top %zu%s%s%s ]\n", view->asked != 0 ? view->asked : view->row_count,
             view->growth       ? " that grew"
             : view->difference ? " differences"
@@ -244,14 +275,18 @@ static void put_sums(FILE *out, const struct view *view) {
                              view->other_size_diff_error});
         fputc('\n', out);
     }
-    put_kib(out, view, "Total allocated size",
+    put_kib(out, view, words_of(view->metric)->total,
             (struct sum){view->total_size, view->total_size_diff, view->total_size_error,
                          view->total_size_diff_error});
+    if (view->of_counts)
+        fprintf(out, " in %" PRId64 " blocks", view->total_count);
     fputc('\n', out);
 }
 
 static void put_ending(FILE *out, const struct view *view) {
     put_sums(out, view);
+    if (view->histogram.kind != VIEW_NO_HISTOGRAM)
+        histogram_put(out, &view->histogram, "all rows");
     if (view->suppressions)
         put_suppressed(out, view);
     for (size_t i = 0; i < view->loss_count; i++)

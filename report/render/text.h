@@ -15,6 +15,7 @@
  *     thread     thread ID
  *     domain     domain NUMBER
  *     size       average SMALLEST to LARGEST B
+ *     freeing-thread  freed by thread ID
  * Of several keys, in their order, with commas between.
  * Control characters in names are written as \xNN. Estimates are marked as estimate.h has it. */
 #ifndef HEAPTALLY_REPORT_TEXT_H

@@ -16,7 +16,39 @@ enum view_key {
     VIEW_THREAD,
     VIEW_DOMAIN,
     VIEW_SIZE,
+    VIEW_FREEING_THREAD,
     VIEW_KEYS,
+};
+
+enum view_histogram_kind {
+    VIEW_NO_HISTOGRAM,
+    VIEW_SIZES,     /* bytes; count: of allocations; second: live blocks */
+    VIEW_LIFETIMES, /* ns; count: of frees */
+    VIEW_LATER,     /* later allocations; count: of frees */
+    VIEW_AGES,      /* ns; count: live blocks; second: their bytes */
+};
+
+#define VIEW_BUCKETS_MAX 32
+
+struct view_bucket {
+    uint64_t from, below;
+    bool open; /* below is void: there is no bound */
+    int64_t count, second;
+};
+
+struct view_histogram {
+    enum view_histogram_kind kind;
+    struct view_bucket buckets[VIEW_BUCKETS_MAX];
+    size_t count;
+};
+
+/* What HEAPTALLY_DETAILS counts. */
+struct view_details {
+    uint64_t temporaries, temporary_bytes;
+    uint64_t reallocs, realloc_bytes;
+    uint64_t moves, moved_bytes;              /* of these to another place, and what had to be copied */
+    uint64_t grown_in_place, shrunk_in_place; /* of these */
+    int64_t waste_bytes, peak_waste_bytes;
 };
 
 struct view_frame {
@@ -37,6 +69,8 @@ struct view_row {
     int64_t size_diff, count_diff;
     double size_error, count_error;           /* standard errors of estimates, see view_is_estimate */
     double size_diff_error, count_diff_error; /* upper bounds of them */
+    struct view_details details;              /* if view->details */
+    struct view_histogram *histogram;         /* owned by the row; null: none */
 };
 
 /* Whether a key is one of view->keys. */
@@ -64,7 +98,8 @@ struct view_loss {
 
 struct view {
     enum view_key keys[VIEW_KEYS]; /* at least one; VIEW_END behind the last */
-    const char *metric;            /* "live", "peak" or "total" */
+    const char *metric;            /* "live", "peak", "total" and so on */
+    bool of_counts;                /* rows are ordered by count: how often is what matters */
     bool cumulative;
     bool difference;
     bool growth; /* a difference to the maximum before, of rows that are above it; there are no old totals */
@@ -87,6 +122,11 @@ struct view {
     struct view_totals totals, old_totals; /* old_totals: of a difference that is no growth */
     const struct view_loss *losses;        /* zero ones too */
     size_t loss_count;
+    int64_t total_count;
+    bool details;             /* rows and totals have them */
+    uint64_t temporary_below; /* of details */
+    struct view_details total_details;
+    struct view_histogram histogram; /* of all rows together, if its kind is any */
 };
 
 /* Whether sizes and counts are estimates, which renderers must mark. */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A writer needs some ns for an event; one that was killed in the middle leaves the sequence odd. */
@@ -20,19 +21,20 @@
 
 /* ---- records that move ---- */
 
-static void copy_words(uint64_t *to, const uint64_t *from) {
-    for (size_t i = 0; i < sizeof(struct ht_cell) / sizeof *to; i++)
+static void copy_words(uint64_t *to, const uint64_t *from, size_t bytes) {
+    for (size_t i = 0; i < bytes / sizeof *to; i++)
         /* acquire: the sequence is read again after every word. The owner's release fence is its partner. */
         to[i] = __atomic_load_n(from + i, __ATOMIC_ACQUIRE);
 }
 
-/* After SEQLOCK_TRIES: the copy as it is, within one event of the truth. */
-static void copy_cell(struct ht_cell *to, const struct ht_cell *from) {
+/* Copies a record that is written under the sequence of a cell. After SEQLOCK_TRIES: as it is, within one event
+ * of the truth. */
+static void copy_guarded(void *to, const void *from, size_t bytes, const struct ht_cell *cell) {
     for (int i = 0; i < SEQLOCK_TRIES; i++) {
         /* acquire: partner of the owner's release of the even value */
-        uint32_t before = __atomic_load_n(&from->write_sequence, __ATOMIC_ACQUIRE);
-        copy_words((uint64_t *)to, (const uint64_t *)from);
-        uint32_t after = __atomic_load_n(&from->write_sequence, __ATOMIC_RELAXED);
+        uint32_t before = __atomic_load_n(&cell->write_sequence, __ATOMIC_ACQUIRE);
+        copy_words(to, from, bytes);
+        uint32_t after = __atomic_load_n(&cell->write_sequence, __ATOMIC_RELAXED);
         if (before == after && (before & 1) == 0)
             return;
     }
@@ -48,6 +50,11 @@ static uint64_t readable_bytes(const struct ht_region *region) {
     return (used < whole ? used : whole) * region->record_bytes;
 }
 
+static void copy_cells_of(struct records *to, const struct ht_cell *from) {
+    for (uint32_t i = 0; i < to->count; i++)
+        copy_guarded((struct ht_cell *)to->at + i, from + i, sizeof *from, from + i);
+}
+
 static bool copy_region(struct records *to, enum ht_region_id id, const char *bytes,
                         const struct ht_header *layout, struct error *error) {
     const struct ht_region *live = &((const struct ht_header *)(const void *)bytes)->regions[id];
@@ -59,10 +66,25 @@ static bool copy_region(struct records *to, enum ht_region_id id, const char *by
     if (!tables_reserve(to, id, size, error))
         return false;
     if (id == HT_REGION_CELLS)
-        for (uint32_t i = 0; i < to->count; i++)
-            copy_cell((struct ht_cell *)to->at + i, (const struct ht_cell *)(const void *)from + i);
+        copy_cells_of(to, (const struct ht_cell *)(const void *)from);
     else
         memcpy(to->at, from, size);
+    return true;
+}
+
+/* Those of cells that were read before; others' sequences are not known to be there. */
+static bool copy_details(struct tables *self, const char *bytes, struct error *error) {
+    struct records *to = &self->region[HT_REGION_DETAILS];
+    const struct ht_header *layout = &self->header;
+    if (!copy_region(to, HT_REGION_DETAILS, bytes, layout, error))
+        return false;
+    if (to->count > self->region[HT_REGION_CELLS].count)
+        to->count = self->region[HT_REGION_CELLS].count;
+    const void *cells = bytes + layout->regions[HT_REGION_CELLS].offset;
+    const void *details = bytes + layout->regions[HT_REGION_DETAILS].offset;
+    for (uint32_t i = 0; i < to->count; i++)
+        copy_guarded((struct ht_detail *)to->at + i, (const struct ht_detail *)details + i,
+                     sizeof(struct ht_detail), (const struct ht_cell *)cells + i);
     return true;
 }
 
@@ -80,12 +102,21 @@ static bool copy_cells(struct tables *self, const char *bytes, struct error *err
     return true;
 }
 
+/* That of the process, which runs on this machine. */
+static uint64_t now_ns(void) {
+    struct timespec now = {0, 0};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static bool copy_all(struct tables *self, const char *bytes, struct error *error) {
     static const enum ht_region_id order[] = {HT_REGION_SAMPLES,  HT_REGION_SLOTS,   HT_REGION_STACKS,
                                               HT_REGION_FRAMES,   HT_REGION_PCS,     HT_REGION_MODULES,
                                               HT_REGION_CONTEXTS, HT_REGION_STRINGS, HT_REGION_MISMATCHES};
-    if (!copy_cells(self, bytes, error))
+    if (!copy_cells(self, bytes, error) || !copy_details(self, bytes, error))
         return false;
+    if (self->running)
+        self->header.taken_monotonic_ns = now_ns();
     for (size_t i = 0; i < sizeof order / sizeof *order; i++)
         if (!copy_region(&self->region[order[i]], order[i], bytes, &self->header, error))
             return false;

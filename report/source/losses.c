@@ -31,6 +31,11 @@ static const struct {
     {HT_LOSS_FREES, "frees", "frees that found no room to be counted: live is too high by these blocks"},
     {HT_LOSS_CONTEXTS, "contexts",
      "allocations whose scope, tag or domain found no room; they are counted without"},
+    {HT_LOSS_DETAILS, "details",
+     "events of stacks that found no room for details; give more memory (HEAPTALLY_MEMORY)"},
+    {HT_LOSS_BIRTHS, "births",
+     "blocks of which waste, age and lifetime are not known, since there was no room for their births; give more "
+     "memory (HEAPTALLY_MEMORY)"},
 };
 _Static_assert(sizeof kinds / sizeof *kinds + 2 == LOSSES_COUNT,
                "one more for lost frees, which the slots count, and one for everything");

@@ -10,7 +10,7 @@ struct loss {
     uint64_t value;
 };
 
-#define LOSSES_COUNT 14
+#define LOSSES_COUNT 16
 
 /* Fills all of `losses`, zero ones too. Returns how many are not zero. */
 size_t losses_of(const struct tables *tables, struct loss losses[LOSSES_COUNT]);

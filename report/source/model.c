@@ -28,6 +28,11 @@ static void add_variances(struct variances *to, const struct variances *from) {
         variances_add(to, from);
 }
 
+static void add_details(struct ht_detail *to, const struct ht_detail *from) {
+    if (to != NULL && from != NULL)
+        details_add(to, from);
+}
+
 static void add_cell(struct measures *to, const struct ht_cell *cell, uint32_t peak_sequence) {
     uint64_t live_bytes = cell->allocated_bytes - cell->freed_bytes;
     uint64_t live_blocks = cell->allocations - cell->frees;
@@ -68,6 +73,10 @@ static void take_cells(struct model *self, enum model_rows rows) {
             row->variances = &self->variances[self->cell_count];
             *row->variances = variances_of_cell(self->tables, i);
         }
+        if (self->details != NULL) {
+            row->details = &self->details[self->cell_count];
+            *row->details = details_of_cell(self->tables, i);
+        }
         self->cell_count++;
         add_cell(&row->measures, cell, peak_sequence);
     }
@@ -90,6 +99,7 @@ static size_t merge_equal(struct model_stack *rows, size_t count) {
         if (kept != 0 && by_identity(&rows[kept - 1], &rows[i]) == 0) {
             add(&rows[kept - 1].measures, &rows[i].measures);
             add_variances(rows[kept - 1].variances, rows[i].variances);
+            add_details(rows[kept - 1].details, rows[i].details);
         } else {
             rows[kept++] = rows[i];
         }
@@ -113,9 +123,11 @@ static void bound_live(struct model *self) {
     self->live_high_bytes = (int64_t)(allocated[1] - freed[0]);
 }
 
-static void peak_now(struct measures *measures, struct variances *variances) {
+static void peak_now(struct measures *measures, struct variances *variances, struct ht_detail *details) {
     measures->peak_bytes = measures->live_bytes;
     measures->peak_blocks = measures->live_blocks;
+    if (details != NULL)
+        details->peak_waste_bytes = details_waste(details);
     if (variances == NULL)
         return;
     variances->peak_bytes = variances->live_bytes;
@@ -127,10 +139,17 @@ static void find_peak(struct model *self) {
     if (self->totals.live_bytes > 0 && (uint64_t)self->totals.live_bytes > totals->peak_bytes) {
         self->peak_is_now = true;
         for (size_t i = 0; i < self->stack_count; i++)
-            peak_now(&self->stacks[i].measures, self->stacks[i].variances);
-        peak_now(&self->totals, &self->total_variances);
+            peak_now(&self->stacks[i].measures, self->stacks[i].variances, self->stacks[i].details);
+        peak_now(&self->totals, &self->total_variances, &self->total_details);
     }
     self->peak_bound_bytes = 2 * totals->slots_in_use * totals->quantum_max_bytes;
+}
+
+/* Of a process that has ended without a snapshot, its last event is the last that is known. */
+static uint64_t when(const struct tables *tables, const struct ht_detail *total) {
+    uint64_t epoch = tables->header.details_epoch_ns, taken = tables->header.taken_monotonic_ns;
+    uint64_t now = taken > epoch ? taken - epoch : 0;
+    return now > total->last_ns ? now : total->last_ns;
 }
 
 static void build(struct model *self, enum model_rows rows) {
@@ -143,7 +162,9 @@ static void build(struct model *self, enum model_rows rows) {
     for (size_t i = 0; i < self->stack_count; i++) {
         add(&self->totals, &self->stacks[i].measures);
         add_variances(&self->total_variances, self->stacks[i].variances);
+        add_details(&self->total_details, self->stacks[i].details);
     }
+    self->now_ns = when(self->tables, &self->total_details);
     find_peak(self);
     self->live_low_bytes = self->live_high_bytes = self->totals.live_bytes;
     if (self->tables->running)
@@ -156,16 +177,20 @@ struct model *model_new_rows(const struct tables *tables, enum model_rows rows, 
     struct model_stack *stacks = calloc(room, sizeof *stacks);
     bool sampled = tables->header.sample_bytes != 0;
     struct variances *variances = sampled ? calloc(room, sizeof *variances) : NULL;
-    if (self == NULL || stacks == NULL || (sampled && variances == NULL)) {
+    bool detailed = details_present(tables);
+    struct ht_detail *details = detailed ? calloc(room, sizeof *details) : NULL;
+    if (self == NULL || stacks == NULL || (sampled && variances == NULL) || (detailed && details == NULL)) {
         free(self);
         free(stacks);
         free(variances);
+        free(details);
         error_out_of_memory(error);
         return NULL;
     }
     self->tables = tables;
     self->stacks = stacks;
     self->variances = variances;
+    self->details = details;
     build(self, rows);
     return self;
 }
@@ -179,5 +204,6 @@ void model_free(struct model *self) {
         return;
     free(self->stacks);
     free(self->variances);
+    free(self->details);
     free(self);
 }

@@ -9,6 +9,7 @@
 #ifndef HEAPTALLY_REPORT_MODEL_H
 #define HEAPTALLY_REPORT_MODEL_H
 
+#include "details.h"
 #include "tables.h"
 #include "variances.h"
 
@@ -26,6 +27,7 @@ struct model_stack {
     uint32_t context; /* tables_context */
     struct measures measures;
     struct variances *variances; /* of a sampled process; else null: the measures are exact */
+    struct ht_detail *details;   /* of one with details; else null */
 };
 
 struct model {
@@ -35,6 +37,9 @@ struct model {
     struct measures totals;
     struct variances total_variances;
     struct variances *variances; /* owned, one a cell; null: exact */
+    struct ht_detail *details;   /* owned, one a cell; null: there are none */
+    struct ht_detail total_details;
+    uint64_t now_ns; /* of details: when the source was taken, or its last event, since their epoch */
     size_t cell_count;           /* in use */
     bool peak_is_now;            /* no free has followed the maximum */
     uint64_t peak_bound_bytes;   /* the true maximum is within this of totals.peak_bytes; 0: exact */

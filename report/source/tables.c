@@ -23,6 +23,7 @@ static const struct {
     [HT_REGION_SAMPLES] = {"samples", sizeof(struct ht_sample)},
     [HT_REGION_MISMATCHES] = {"mismatches", sizeof(struct ht_mismatch)},
     [HT_REGION_CONTEXTS] = {"contexts", sizeof(struct ht_context)},
+    [HT_REGION_DETAILS] = {"details", sizeof(struct ht_detail)},
 };
 
 uint32_t tables_record_bytes(enum ht_region_id id) {

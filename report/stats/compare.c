@@ -17,17 +17,31 @@ static int64_t minus(int64_t a, int64_t b) {
     return (int64_t)((uint64_t)a - (uint64_t)b);
 }
 
-static int descending(const void *a, const void *b, void *frames) {
-    const struct statistic *x = a, *y = b;
-    if (magnitude(x->size_diff) != magnitude(y->size_diff))
-        return magnitude(x->size_diff) > magnitude(y->size_diff) ? -1 : 1;
-    if (x->size != y->size)
-        return x->size > y->size ? -1 : 1;
+struct order {
+    const struct frames *frames;
+    bool of_counts;
+};
+
+static int by_count(const struct statistic *x, const struct statistic *y) {
     if (magnitude(x->count_diff) != magnitude(y->count_diff))
         return magnitude(x->count_diff) > magnitude(y->count_diff) ? -1 : 1;
     if (x->count != y->count)
         return x->count > y->count ? -1 : 1;
-    return -statistics_compare_tracebacks(frames, x, y);
+    return 0;
+}
+
+static int descending(const void *a, const void *b, void *context) {
+    const struct statistic *x = a, *y = b;
+    const struct order *order = context;
+    if (order->of_counts && by_count(x, y) != 0)
+        return by_count(x, y);
+    if (magnitude(x->size_diff) != magnitude(y->size_diff))
+        return magnitude(x->size_diff) > magnitude(y->size_diff) ? -1 : 1;
+    if (x->size != y->size)
+        return x->size > y->size ? -1 : 1;
+    if (by_count(x, y) != 0)
+        return by_count(x, y);
+    return -statistics_compare_tracebacks(order->frames, x, y);
 }
 
 /* Puts a row's group into `result`; its row there is at the group's id. */
@@ -70,8 +84,9 @@ static bool merge(const struct statistics *old, const struct statistics *new, st
 }
 
 void statistics_sort_differences(struct statistics *self, struct frames *frames) {
+    struct order order = {frames, self->of_counts};
     if (self->count != 0)
-        qsort_r(self->rows, self->count, sizeof *self->rows, descending, frames);
+        qsort_r(self->rows, self->count, sizeof *self->rows, descending, &order);
 }
 
 bool statistics_compare(const struct statistics *old, const struct statistics *new, struct frames *frames,
@@ -81,6 +96,7 @@ bool statistics_compare(const struct statistics *old, const struct statistics *n
     result->rows = calloc(old->count + new->count + 1, sizeof *result->rows);
     result->size_total = new->size_total;
     result->count_total = new->count_total;
+    result->of_counts = new->of_counts;
     result->size_total_variance = new->size_total_variance;
     if (result->groups == NULL || result->rows == NULL || !merge(old, new, result)) {
         statistics_free(result);

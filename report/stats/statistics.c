@@ -49,7 +49,9 @@ static bool add_row(struct grouping *self, uint32_t group, frame_id sample) {
         (struct statistic){.frames = frames, .frame_count = bytes / sizeof *frames, .sample = sample};
     self->last_trace[group] = 0;
     result->count++;
-    return true;
+    if (self->query->details)
+        result->rows[group].details = calloc(1, sizeof *result->rows[group].details);
+    return !self->query->details || result->rows[group].details != NULL;
 }
 
 /* Wraps rather than overflow: a damaged file may hold any counter. */
@@ -73,6 +75,8 @@ static bool count_in(struct grouping *self, size_t trace, const frame_id *frames
     self->result->rows[group].count = plus(self->result->rows[group].count, amount.count);
     self->result->rows[group].size_variance += fabs(amount.size_variance);
     self->result->rows[group].count_variance += fabs(amount.count_variance);
+    if (self->query->details && traces_details(self->traces, trace) != NULL)
+        details_add(self->result->rows[group].details, traces_details(self->traces, trace));
     return true;
 }
 
@@ -131,7 +135,8 @@ static frame_id remembered_group(struct grouping *self, enum key key, frame_id i
 
 static frame_id part_of(struct grouping *self, enum key key, size_t trace, frame_id id) {
     switch (key) {
-    case KEY_THREAD: return group_of_number(self->frames, key, traces_thread(self->traces, trace));
+    case KEY_THREAD:
+    case KEY_FREEING_THREAD: return group_of_number(self->frames, key, traces_thread(self->traces, trace));
     case KEY_DOMAIN: return group_of_number(self->frames, key, traces_domain(self->traces, trace));
     case KEY_SIZE:
         return group_of_number(self->frames, key,
@@ -220,7 +225,8 @@ static bool count_traces(struct grouping *self) {
     for (size_t i = 0; i < traces_count(self->traces); i++) {
         struct amount amount = traces_amount(self->traces, i, query->metric);
         bool accepted, suppressed = false;
-        if (amount.size == 0 && amount.count == 0)
+        bool empty = amount.size == 0 && amount.count == 0;
+        if (empty && !query->details)
             continue;
         if (!filters_accept(&query->filters, self->traces, i, amount.size, &query->blame, &accepted))
             return false;
@@ -236,7 +242,9 @@ static bool count_traces(struct grouping *self) {
         self->result->size_total = plus(self->result->size_total, amount.size);
         self->result->count_total = plus(self->result->count_total, amount.count);
         self->result->size_total_variance += all_threads ? amount.size_variance : fabs(amount.size_variance);
-        if (!count_trace(self, i))
+        if (query->details && traces_details(self->traces, i) != NULL)
+            details_add(&self->result->details, traces_details(self->traces, i));
+        if (!empty && !count_trace(self, i))
             return false;
     }
     return true;
@@ -255,18 +263,27 @@ int statistics_compare_tracebacks(const struct frames *frames, const struct stat
     return i > 0 ? 1 : j > 0 ? -1 : 0;
 }
 
-static int descending(const void *a, const void *b, void *frames) {
+struct order {
+    const struct frames *frames;
+    bool of_counts;
+};
+
+static int descending(const void *a, const void *b, void *context) {
     const struct statistic *x = a, *y = b;
+    const struct order *order = context;
+    if (order->of_counts && x->count != y->count)
+        return x->count > y->count ? -1 : 1;
     if (x->size != y->size)
         return x->size > y->size ? -1 : 1;
     if (x->count != y->count)
         return x->count > y->count ? -1 : 1;
-    return -statistics_compare_tracebacks(frames, x, y);
+    return -statistics_compare_tracebacks(order->frames, x, y);
 }
 
-static void sort_rows(struct statistics *self, struct frames *frames) {
+static void sort_rows(struct statistics *self, const struct frames *frames) {
+    struct order order = {frames, self->of_counts};
     if (self->count != 0)
-        qsort_r(self->rows, self->count, sizeof *self->rows, descending, frames);
+        qsort_r(self->rows, self->count, sizeof *self->rows, descending, &order);
 }
 
 static void free_scratch(struct grouping *self) {
@@ -283,6 +300,7 @@ bool statistics_of(struct traces *traces, const struct query *query, struct stat
         return error_set(error, "--cumulative cannot be used with the key traceback: a stack is one row");
     struct grouping grouping = {
         .traces = traces, .frames = traces_frame_table(traces), .query = query, .result = result};
+    result->of_counts = metric_is_of_counts(query->metric);
     result->groups = interner_new();
     bool done = result->groups != NULL && count_traces(&grouping);
     free_scratch(&grouping);
@@ -295,6 +313,8 @@ bool statistics_of(struct traces *traces, const struct query *query, struct stat
 }
 
 void statistics_free(struct statistics *self) {
+    for (size_t i = 0; i < self->count; i++)
+        free(self->rows[i].details);
     free(self->rows);
     interner_free(self->groups);
     memset(self, 0, sizeof *self);

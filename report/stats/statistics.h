@@ -20,8 +20,9 @@ enum key {
     KEY_DOMAIN,    /* the domain's number */
     KEY_SIZE,      /* the power of two that is at most the average size of the stack's blocks; what the single
                     * blocks measure is not recorded */
+    KEY_FREEING_THREAD, /* the thread that freed; traces must be by thread, the metric METRIC_FREED */
 };
-#define KEYS_MAX 8
+#define KEYS_MAX 9
 
 struct query {
     enum key keys[KEYS_MAX + 1]; /* at least one, each once; KEY_END behind the last */
@@ -31,6 +32,7 @@ struct query {
     struct blame blame;
     struct filters filters;            /* borrowed */
     struct suppressions *suppressions; /* borrowed; null: none. Asked after the filters */
+    bool details;                      /* rows and total are to have those of their traces */
 };
 
 struct statistic {
@@ -44,6 +46,7 @@ struct statistic {
     /* Of estimates, else 0. Of the differences they are at most so large: a block that is on both sides adds
      * to both variances, and takes itself away in the difference. */
     double size_variance, count_variance, size_diff_variance, count_diff_variance;
+    struct ht_detail *details; /* owned by the statistics; null: not asked for */
 };
 
 struct statistics {
@@ -53,6 +56,8 @@ struct statistics {
     double size_total_variance;
     struct amount suppressed; /* what the filters let pass and the suppressions left out */
     struct interner *groups;  /* owned: the rows' frames */
+    struct ht_detail details; /* over traces, if the query asks for them */
+    bool of_counts;           /* ordered by count first */
 };
 
 /* Groups. Traces without blocks (size and count 0) make no rows. The result must be freed. */

@@ -77,6 +77,23 @@ struct frames *traces_frame_table(const struct traces *self) {
     return self->frames;
 }
 
+const struct ht_detail *traces_details(const struct traces *self, size_t trace) {
+    return self->model->stacks[trace].details;
+}
+
+static struct amount amount_of_details(const struct model_stack *row, enum metric metric) {
+    static const struct ht_detail none;
+    const struct ht_detail *details = row->details != NULL ? row->details : &none;
+    switch (metric) {
+    case METRIC_TEMPORARY:
+        return (struct amount){(int64_t)details->temporary_bytes, (int64_t)details->temporaries, 0, 0};
+    case METRIC_REALLOCS:
+        return (struct amount){(int64_t)details->realloc_bytes, (int64_t)details->reallocs, 0, 0};
+    case METRIC_WASTE: return (struct amount){details_waste(details), row->measures.live_blocks, 0, 0};
+    default: return (struct amount){details->peak_waste_bytes, row->measures.peak_blocks, 0, 0};
+    }
+}
+
 struct amount traces_amount(const struct traces *self, size_t trace, enum metric metric) {
     static const struct variances exact;
     const struct model_stack *row = &self->model->stacks[trace];
@@ -89,6 +106,13 @@ struct amount traces_amount(const struct traces *self, size_t trace, enum metric
     case METRIC_TOTAL:
         return (struct amount){(int64_t)measures->allocated_bytes, (int64_t)measures->allocations,
                                variances->allocated_bytes, variances->allocations};
+    case METRIC_FREED:
+        return (struct amount){(int64_t)measures->freed_bytes, (int64_t)measures->frees,
+                               variances->freed_bytes, variances->frees};
+    case METRIC_TEMPORARY:
+    case METRIC_REALLOCS:
+    case METRIC_WASTE:
+    case METRIC_PEAK_WASTE: return amount_of_details(row, metric);
     default:
         return (struct amount){measures->live_bytes, measures->live_blocks, variances->live_bytes,
                                variances->live_blocks};

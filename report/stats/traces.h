@@ -20,7 +20,23 @@ enum metric {
     METRIC_LIVE,  /* blocks that are allocated now */
     METRIC_PEAK,  /* blocks that were at the moment of the largest live size */
     METRIC_TOTAL, /* all blocks ever allocated */
+    METRIC_COUNT, /* as METRIC_LIVE, ordered by the number of blocks */
+    METRIC_FREED, /* all blocks ever freed; by thread: of those that freed them */
+    /* what follows takes details */
+    METRIC_TEMPORARY,  /* freed before the next few allocations of their thread; ordered by count */
+    METRIC_REALLOCS,   /* allocated by a realloc of another block; ordered by count */
+    METRIC_WASTE,      /* live blocks, and bytes that they have beyond what was asked for */
+    METRIC_PEAK_WASTE, /* the same at the moment of the largest live size */
 };
+
+/* Whether a metric takes details, and whether rows are ordered by count. */
+static inline bool metric_takes_details(enum metric metric) {
+    return metric >= METRIC_TEMPORARY;
+}
+
+static inline bool metric_is_of_counts(enum metric metric) {
+    return metric == METRIC_COUNT || metric == METRIC_TEMPORARY || metric == METRIC_REALLOCS;
+}
 
 /* What is added up in rows. Of a sampled process size and count are estimates, which have variances. */
 struct amount {
@@ -37,6 +53,9 @@ void traces_free(struct traces *self);
 
 size_t traces_count(const struct traces *self);
 struct amount traces_amount(const struct traces *self, size_t trace, enum metric metric);
+
+/* What was counted of a trace beside; null without details. */
+const struct ht_detail *traces_details(const struct traces *self, size_t trace);
 uint32_t traces_domain(const struct traces *self, size_t trace);
 
 /* The thread that had the slot last, 0 when not known; of a model by thread. */

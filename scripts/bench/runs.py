@@ -78,7 +78,8 @@ class Bench:
 
     def find_tools(self, arguments):
         found = [Tool("native", {}), self.ours("heaptally"), self.ours("libunwind", HEAPTALLY_UNWINDER="libunwind"),
-                 *filter(None, (self.sampled(), self.heaptrack()))]
+                 *filter(None, (self.varied("sampled", "HEAPTALLY_SAMPLE", "512K"),
+                                self.varied("details", "HEAPTALLY_DETAILS", "1"), self.heaptrack()))]
         for word in arguments.libraries:
             name, _, path = word.partition("=")
             if not name or not os.path.isfile(path):
@@ -96,13 +97,13 @@ class Bench:
         return Tool(name, {"LD_PRELOAD": self.library, "HEAPTALLY_DIR": str(images),
                            "HEAPTALLY_OUT": str(self.directory / "%p.%n.hts"), **variables})
 
-    def sampled(self):
-        """A library that knows the variable refuses nonsense in it; one that does not know it would trace all."""
-        if self.run(self.ours("", HEAPTALLY_SAMPLE="nonsense"), ["true"]).status == 0:
-            return say_skipped("sampled", "the library does not know HEAPTALLY_SAMPLE")
-        tool = self.ours("sampled", HEAPTALLY_SAMPLE="512K")
+    def varied(self, name, variable, value):
+        """A library that knows the variable refuses nonsense in it; one that does not would trace as it always does."""
+        if self.run(self.ours("", **{variable: "nonsense"}), ["true"]).status == 0:
+            return say_skipped(name, f"the library does not know {variable}")
+        tool = self.ours(name, **{variable: value})
         if self.run(tool, ["true"]).status != 0:
-            return say_skipped("sampled", "the library refuses HEAPTALLY_SAMPLE=512K")
+            return say_skipped(name, f"the library refuses {variable}={value}")
         return tool
 
     def heaptrack(self):

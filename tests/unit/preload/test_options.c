@@ -252,6 +252,32 @@ static void unfollows(void **state) {
     options_unfollow(NULL, "libheaptally.so");
 }
 
+static void reads_details(void **state) {
+    (void)state;
+    accept("PATH=/bin");
+    assert_false(options.details);
+    assert_int_equal(options.temporary_below, 1);
+    accept("HEAPTALLY_DETAILS=1");
+    assert_true(options.details);
+    accept("HEAPTALLY_TEMPORARY=4294967295");
+    assert_int_equal(options.temporary_below, UINT32_MAX);
+    refuse("HEAPTALLY_DETAILS=2", "0 or 1");
+    refuse("HEAPTALLY_DETAILS=", "0 or 1");
+    refuse("HEAPTALLY_TEMPORARY=0", "from 1 to");
+    refuse("HEAPTALLY_TEMPORARY=4294967296", "from 1 to");
+    refuse("HEAPTALLY_TEMPORARY=-1", "from 1 to");
+}
+
+static void details_are_not_sampled(void **state) {
+    (void)state;
+    char *both[] = {(char[]){"HEAPTALLY_DETAILS=1"}, (char[]){"HEAPTALLY_SAMPLE=512K"}, NULL};
+    assert_false(options_read(both, message, sizeof message));
+    assert_non_null(strstr(message, "HEAPTALLY_DETAILS=1"));
+    assert_non_null(strstr(message, "HEAPTALLY_SAMPLE"));
+    char *none[] = {(char[]){"HEAPTALLY_SAMPLE=0"}, (char[]){"HEAPTALLY_DETAILS=1"}, NULL};
+    assert_true(options_read(none, message, sizeof message));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(has_defaults),
@@ -266,6 +292,8 @@ int main(void) {
         cmocka_unit_test(unfollows),
         cmocka_unit_test(ignores_other_names),
         cmocka_unit_test(cuts_long_messages),
+        cmocka_unit_test(reads_details),
+        cmocka_unit_test(details_are_not_sampled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,6 +113,17 @@ uint32_t make_context(struct tables *tables, uint32_t domain) {
     return append(tables, HT_REGION_CONTEXTS, &context, 1);
 }
 
+void make_details(struct tables *tables, uint64_t temporary_below) {
+    static const struct ht_detail zero;
+    tables->header.temporary_below = temporary_below;
+    while (tables->region[HT_REGION_DETAILS].count < tables->region[HT_REGION_CELLS].count)
+        append(tables, HT_REGION_DETAILS, &zero, 1);
+}
+
+struct ht_detail *made_detail(struct tables *tables, uint32_t cell) {
+    return (struct ht_detail *)tables->region[HT_REGION_DETAILS].at + cell;
+}
+
 uint32_t make_mismatch(struct tables *tables, uint32_t count, uint32_t differs_at) {
     struct ht_mismatch mismatch = {
         .valid = 1, .differs_at = differs_at, .frame_count = count, .reference_count = count + 1};

@@ -29,6 +29,10 @@ uint32_t make_context(struct tables *tables, uint32_t domain);
 void make_samples(struct tables *tables, uint64_t sample_bytes);
 struct ht_sample *made_sample(struct tables *tables, uint32_t cell);
 
+/* Makes the tables those of a process with details: an empty record of DETAILS for each cell that is there. */
+void make_details(struct tables *tables, uint64_t temporary_below);
+struct ht_detail *made_detail(struct tables *tables, uint32_t cell);
+
 /* A mismatch of stacks of `count` frames, and of one more by libunwind: the addresses 0x401000 + 16 * i, of
  * which those from `differs_at` on differ. */
 uint32_t make_mismatch(struct tables *tables, uint32_t count, uint32_t differs_at);

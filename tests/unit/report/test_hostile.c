@@ -8,7 +8,7 @@
 
 static const enum ht_region_id damaged[] = {HT_REGION_MODULES, HT_REGION_PCS,   HT_REGION_FRAMES,
                                             HT_REGION_STACKS,  HT_REGION_CELLS, HT_REGION_SLOTS,
-                                            HT_REGION_SAMPLES};
+                                            HT_REGION_SAMPLES, HT_REGION_DETAILS};
 
 static void damage(struct tables *tables) {
     enum ht_region_id id = damaged[(size_t)rand() % (sizeof damaged / sizeof *damaged)];

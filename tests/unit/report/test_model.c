@@ -273,6 +273,114 @@ static void missing_samples_are_zero(void **state) {
     tables_free(tables);
 }
 
+/* ---- details ---- */
+
+static void births_of_other_units_add_up(void **state) {
+    struct ht_detail a = {.age_shift = 20, .birth_blocks = {1, 2, 3, 4}, .birth_bytes = {10, 20, 30, 40}};
+    struct ht_detail b = {.age_shift = 22, .birth_blocks = {5, UINT32_MAX}, .birth_bytes = {50, -60}};
+    struct ht_detail none = {0}, sum = a;
+    (void)state;
+    details_add(&sum, &b);
+    assert_int_equal(sum.age_shift, 22);
+    assert_int_equal(sum.birth_blocks[0], 1 + 2 + 3 + 4 + 5);
+    assert_int_equal((int32_t)sum.birth_blocks[1], -1);
+    assert_int_equal(sum.birth_bytes[0], 150);
+    assert_int_equal(sum.birth_bytes[1], -60);
+    details_add(&b, &a);
+    assert_memory_equal(b.birth_blocks, sum.birth_blocks, sizeof b.birth_blocks);
+    details_add(&sum, &none);
+    details_add(&none, &sum);
+    assert_memory_equal(none.birth_bytes, sum.birth_bytes, sizeof none.birth_bytes);
+    assert_int_equal(none.age_shift, 22);
+}
+
+static void details_add_up_and_have_a_peak(void **state) {
+    (void)state;
+    struct tables *tables = make_example();
+    make_details(tables, 1);
+    tables->header.totals.peak_bytes = 1u << 30;
+    tables->header.totals.peak_sequence = 5;
+    for (uint32_t i = 1; i <= 3; i++)
+        *made_detail(tables, i) = (struct ht_detail){.temporaries = i,
+                                                     .allocated_waste_bytes = 100 * i,
+                                                     .freed_waste_bytes = 10 * i,
+                                                     .peak_waste_bytes = 7,
+                                                     .last_ns = 1000 * i,
+                                                     .live_sizes = {[3] = UINT32_MAX - 1 + i}};
+    made_cell(tables, 2)->peak_sequence = 5;
+    struct model *model = model_new(tables, NULL);
+    assert_int_equal(model->total_details.temporaries, 6);
+    assert_int_equal(details_waste(&model->total_details), 540);
+    assert_int_equal(model->total_details.peak_waste_bytes, 90 + 7 + 270);
+    assert_int_equal(model->total_details.live_sizes[3], 0); /* -1, 0 and 1 */
+    assert_int_equal(model->now_ns, 3000);
+    model_free(model);
+    tables->header.details_epoch_ns = 50;
+    tables->header.taken_monotonic_ns = 9050;
+    tables->header.totals.peak_bytes = 1; /* what lives now is more */
+    model = model_new(tables, NULL);
+    assert_int_equal(model->total_details.peak_waste_bytes, 540);
+    assert_int_equal(model->now_ns, 9000);
+    model_free(model);
+    tables->region[HT_REGION_DETAILS].count = 2; /* a cell beyond has none */
+    model = model_new(tables, NULL);
+    assert_int_equal(model->total_details.temporaries, 1);
+    model_free(model);
+    tables->header.temporary_below = 0;
+    model = model_new(tables, NULL);
+    assert_null(model->stacks[0].details);
+    model_free(model);
+    tables_free(tables);
+}
+
+static void hostile_details_are_survived(void **state) {
+    uint64_t seed = 17;
+    (void)state;
+    for (int i = 0; i < 300; i++) {
+        struct tables *tables = make_example();
+        make_details(tables, 1);
+        for (uint32_t cell = 1; cell <= 3; cell++) {
+            uint32_t *words = (uint32_t *)(void *)made_detail(tables, cell);
+            for (size_t k = 0; k < sizeof(struct ht_detail) / sizeof *words; k++)
+                words[k] = (uint32_t)((seed = seed * 6364136223846793005u + 1442695040888963407u) >> 33) * 2;
+            made_detail(tables, cell)->age_shift = i < 200 ? (uint32_t)i : UINT32_MAX;
+        }
+        struct model *model = model_new(tables, NULL);
+        assert_true(model->total_details.age_shift < 64);
+        model_free(model);
+        tables_free(tables);
+    }
+}
+
+/* The bytes of an image: its record goes with the sequence of its cell. */
+static void details_of_images_are_read(void **state) {
+    (void)state;
+    struct tables *made = make_example();
+    make_details(made, 2);
+    made_detail(made, 3)->reallocs = 77;
+    made_cell(made, 3)->write_sequence = 7; /* its owner was killed */
+    size_t size;
+    void *bytes = make_image(made, &size);
+    struct tables *read = image_freeze(bytes, size, true, "image", NULL);
+    assert_non_null(read);
+    assert_int_equal(read->header.temporary_below, 2);
+    assert_int_equal(made_detail(read, 3)->reallocs, 77);
+    assert_true(read->header.taken_monotonic_ns != 0);
+    tables_free(read);
+    tables_free(made);
+    free(bytes);
+}
+
+static void buckets_have_bounds(void **state) {
+    (void)state;
+    assert_int_equal(details_bounds(0, 32).from, 0);
+    assert_int_equal(details_bounds(0, 32).below, 1);
+    assert_int_equal(details_bounds(5, 32).from, 16);
+    assert_int_equal(details_bounds(5, 32).below, 32);
+    assert_int_equal(details_bounds(31, 32).from, 1 << 30);
+    assert_int_equal(details_bounds(31, 32).below, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_image_is_read),
@@ -288,6 +396,11 @@ int main(void) {
         cmocka_unit_test(variances_of_the_peak_are_those_of_its_cells),
         cmocka_unit_test(hostile_variances_are_zero),
         cmocka_unit_test(missing_samples_are_zero),
+        cmocka_unit_test(births_of_other_units_add_up),
+        cmocka_unit_test(details_add_up_and_have_a_peak),
+        cmocka_unit_test(hostile_details_are_survived),
+        cmocka_unit_test(details_of_images_are_read),
+        cmocka_unit_test(buckets_have_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,6 +158,7 @@ static void each_key_prints_its_place(void **state) {
         [VIEW_FUNCTION] = "top-function.txt",   [VIEW_MODULE] = "top-module.txt",
         [VIEW_TRACEBACK] = "top-traceback.txt", [VIEW_THREAD] = "top-thread.txt",
         [VIEW_DOMAIN] = "top-domain.txt",       [VIEW_SIZE] = "top-size.txt",
+        [VIEW_FREEING_THREAD] = "top-freeing-thread.txt",
     };
     (void)state;
     for (int key = VIEW_LINENO; key < VIEW_KEYS; key++) {
@@ -286,6 +287,66 @@ static void sources_are_annotated(void **state) {
                   annotated((struct annotation){.file = "/no/such\x1b.c", .lines = lines, .count = 3}));
 }
 
+/* ---- details ---- */
+
+static void append(char **all, struct view view) {
+    char *text = render(text_render, &view), *longer;
+    assert_true(asprintf(&longer, "%s# %s%s%s\n%s", *all, view.difference ? "difference" : "top",
+                         view.growth ? ", growth" : "", view.bare ? ", bare" : "", text) > 0);
+    free(text);
+    free(*all);
+    *all = longer;
+}
+
+static struct view_histogram sizes = {.kind = VIEW_SIZES,
+                                      .count = 5,
+                                      .buckets = {{0, 1, false, 0, 0},
+                                                  {512, 1024, false, 30, -2},
+                                                  {1024, 2048, false, 0, 0},
+                                                  {2048, 4096, false, 60, 12},
+                                                  {1 << 30, 0, true, 10, 10}}};
+
+/* One of every kind, one that is empty, and rows that have theirs. */
+static void details_are_printed(void **state) {
+    static const enum view_histogram_kind kinds[] = {VIEW_SIZES, VIEW_LIFETIMES, VIEW_LATER, VIEW_AGES};
+    struct view_row detailed[2];
+    struct view view = make_view(VIEW_LINENO);
+    char *all = strdup("");
+    (void)state;
+    memcpy(detailed, rows, sizeof detailed);
+    detailed[0].histogram = &sizes;
+    detailed[0].details = (struct view_details){1, 2, 30, 4000, 5, 60000, 7, 8, -9, 10};
+    view.rows = detailed;
+    view.row_count = 2;
+    view.metric = "reallocs";
+    view.of_counts = true;
+    view.total_count = 100009;
+    view.details = true;
+    view.temporary_below = 3;
+    view.total_details = (struct view_details){11, 12, 13, 14, 15, 16, 17, 18, 19, -20};
+    view.histogram = sizes;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        view.histogram.kind = kinds[i];
+        append(&all, view);
+    }
+    view.metric = "temporary";
+    view.histogram = (struct view_histogram){.kind = VIEW_AGES};
+    append(&all, view);
+    expect_golden("details.txt", all);
+    view.histogram = sizes;
+    expect_golden("details.json", render(json_view_render, &view));
+}
+
+static void details_of_lines_have_columns(void **state) {
+    static const struct annotated_line lines[] = {
+        {.line = 5, .live = 8, .peak = 9, .allocations = 30, .frees = 29, .temporaries = 12, .reallocs = 3, .waste = 16},
+        {.line = 11, .peak = 1, .allocations = 2, .frees = 2, .temporaries = 1},
+    };
+    (void)state;
+    expect_golden("annotate-details.txt",
+                  annotated((struct annotation){.file = SOURCE, .lines = lines, .count = 2, .details = true}));
+}
+
 /* ---- estimates ---- */
 
 /* The rows with errors, as a sampled process has them. */
@@ -310,15 +371,6 @@ static struct view make_estimates(struct view_row *with_errors) {
     view.suppressed_size_error = 1024;
     view.suppressed_count_error = 1.5;
     return view;
-}
-
-static void append(char **all, struct view view) {
-    char *text = render(text_render, &view), *longer;
-    assert_true(asprintf(&longer, "%s# %s%s%s\n%s", *all, view.difference ? "difference" : "top",
-                         view.growth ? ", growth" : "", view.bare ? ", bare" : "", text) > 0);
-    free(text);
-    free(*all);
-    *all = longer;
 }
 
 static void estimates_have_errors(void **state) {
@@ -387,6 +439,8 @@ int main(void) {
         cmocka_unit_test(headings_name_the_metric),
         cmocka_unit_test(json_is_json),
         cmocka_unit_test(sources_are_annotated),
+        cmocka_unit_test(details_are_printed),
+        cmocka_unit_test(details_of_lines_have_columns),
         cmocka_unit_test(estimates_have_errors),
         cmocka_unit_test(estimates_of_lines_have_errors),
         cmocka_unit_test(tables_are_aligned),
