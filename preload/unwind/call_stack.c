@@ -3,6 +3,8 @@
  * Threads: each its own.  Signals: no.  Heap: never. */
 #include "call_stack.h"
 
+#include "cfi.h"
+
 #include "../platform/arena.h"
 
 #include <stddef.h>
@@ -16,7 +18,7 @@ bool call_stack_open(struct call_stack *self, uint32_t nframe, struct stack_hash
     uint32_t capacity = nframe + STACK_FRAMES_BELOW;
     if (capacity > STACK_FRAMES_MAX)
         capacity = STACK_FRAMES_MAX;
-    *self = (struct call_stack){.nframe = nframe, .capacity = capacity, .point = point};
+    *self = (struct call_stack){.nframe = nframe, .capacity = capacity, .point = point, .cfi = &cfi_none};
     self->window_power =
         (struct stack_hash){stack_hash_raised(point.a, nframe), stack_hash_raised(point.b, nframe)};
     struct stack_frame *all = arena_map((capacity + 1) * sizeof *all);

@@ -40,33 +40,38 @@
 
 #include <stddef.h>
 
+struct cfi_stack cfi_none;
+
 #if defined(__x86_64__)
 
 /* Frames that a walk goes below the window before it gives up. */
 #define WALK_BELOW 2048u
 
-uint32_t cfi_generation;
+uint32_t cfi_generation = 1;
 
 static uint32_t walk_limit(const struct call_stack *stack) {
     uint32_t limit = stack->nframe + WALK_BELOW;
     return limit < stack->capacity ? limit : stack->capacity;
 }
 
-static struct cfi_stack *make(const struct call_stack *stack) {
+/* False: no memory. */
+static bool make(struct call_stack *stack) {
     size_t walk = walk_limit(stack) + (size_t)2;
-    struct cfi_stack *self = arena_map(sizeof *self);
+    struct cfi_stack *self = arena_map(sizeof *self + MEMO_COUNT * sizeof *self->memos);
     if (self == NULL)
-        return NULL;
+        return false;
     struct frame *frames = arena_map((stack->capacity + (size_t)1) * sizeof *frames);
-    self->words = arena_map(3 * (stack->capacity + (size_t)1) * sizeof *self->words);
+    self->words = arena_map((3 * (stack->capacity + (size_t)1) + 1) * sizeof *self->words);
     self->extra_slot = arena_map(stack->capacity * sizeof *self->extra_slot);
     self->walk = arena_map(walk * sizeof *self->walk);
     if (frames == NULL || self->words == NULL || self->extra_slot == NULL || self->walk == NULL)
-        return NULL;
-    self->epoch = 1;
+        return false;
+    *self->words++ = (struct word){(uintptr_t)&self->words, 0}; /* ends cfi_is_kept */
     self->frames = frames + 1;
+    self->end = self->frames;
     frames[0].sp = UINTPTR_MAX; /* ends find_kept, and is no walked frame's */
-    return self;
+    stack->cfi = self;
+    return true;
 }
 
 /* ---- meeting the kept stack ---- */
@@ -100,51 +105,87 @@ static inline struct word *enter_words(const struct frame *frame, uintptr_t extr
 
 /* ---- memo of recent stacks ---- */
 
+/* Each place decides by another word. */
+static struct memo *next_place(struct cfi_stack *self, const struct memo *memo, uint64_t word) {
+    uint64_t place = (uint64_t)(memo - self->memos);
+    return &self->memos[(place ^ word) * 0x9E3779B97F4A7C15u >> (64 - MEMO_BITS)];
+}
+
+uint32_t cfi_recall(struct call_stack *stack, uintptr_t pc, uintptr_t sp, uintptr_t bp) {
+    struct cfi_stack *self = stack->cfi;
+    if (!cfi_is_current(self))
+        return 0;
+    const struct memo *memo = cfi_first_place(self, pc, sp);
+    for (int more = MEMO_PLACES; cfi_begins(memo, pc, sp) && cfi_is_based(self, memo, bp);) {
+        uintptr_t slot = cfi_changed_slot(memo);
+        if (slot == (uintptr_t)memo && cfi_is_kept(stack, self, memo))
+            return memo->value;
+        if (slot == (uintptr_t)memo || --more == 0)
+            break;
+        memo = next_place(self, memo, word_at(slot));
+    }
+    self->vacant = (uint32_t)(memo - self->memos);
+    self->missed = true;
+    return 0;
+}
+
 static void remember(struct call_stack *stack, uint32_t value) {
     struct cfi_stack *self = stack->cfi;
-    if (self == NULL || self->base + 1 >= self->count || self->guessed)
+    if (self->base + 1 >= self->count || self->guessed)
         return;
     const struct frame *newest = &self->frames[self->count - 1], *base = &self->frames[self->base];
     uint32_t count = newest->words - cfi_words_below(self, self->base);
     if (count > MEMO_WORDS || newest->from != FROM_CALLER)
         return;
     struct memo *memo = &self->memos[self->vacant];
-    memo->epoch = 0; /* a handler on top of this one may never come back here */
+    memo->pc = 0; /* a handler on top of this one may never come back here */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    memo->pc = newest->pc;
     memo->sp = newest->sp;
-    memo->bp = newest->bp;
-    memo->needs_bp = newest->needs_bp;
-    memo->base_sp = base->sp;
-    memo->base_bp = base->bp;
-    memo->base_needs_bp = base->needs_bp;
     memo->base_prefix = stack->frames[self->base].prefix;
+    memo->base_sp = base->sp;
+    memo->base = base;
+    memo->base_frame = &stack->frames[self->base];
     memo->value = value;
-    memo->base = self->base;
-    memo->depth = self->count;
-    memo->count = count;
+    memo->deep = self->count > stack->nframe ? (uint16_t)self->count : 0;
+    memo->needs_bp = newest->needs_bp;
+    memo->base_needs_bp = base->needs_bp;
+    memo->bp = newest->bp;
+    memo->base_bp = base->bp;
     for (uint32_t i = 0; i < count; i++)
         memo->words[i] = self->words[newest->words - 1 - i];
+    memo->words[count] = (struct word){(uintptr_t)memo, 0}; /* pc is not 0 */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    memo->epoch = self->epoch;
+    memo->pc = newest->pc;
 }
 
-/* Code was unmapped, or the last walk is not to be trusted. */
-static void start_anew(struct call_stack *stack, uint32_t generation) {
-    struct cfi_stack *self = stack->cfi;
-    self->generation = generation;
-    self->count = self->base = 0;
-    self->memory = (struct known_memory){0, 0}; /* may be of another thread's stack */
+static void forget_memos(struct cfi_stack *self) {
+    for (uint32_t i = 0; i < MEMO_COUNT; i++)
+        self->memos[i].pc = 0;
+}
+
+static void set_count(struct call_stack *stack, uint32_t count) {
+    stack->cfi->count = count;
+    stack->cfi->end = stack->cfi->frames + count;
+}
+
+/* The last walk is not to be trusted. What memos say is: their words are read as a walk would read them. */
+static void start_anew(struct call_stack *stack) {
+    set_count(stack, 0);
+    stack->cfi->base = 0;
+    stack->cfi->memory = (struct known_memory){0, 0}; /* may be of another thread's stack */
     stack->count = 0;
-    if (++self->epoch == 0) {
-        memset(self->memos, 0, sizeof self->memos);
-        self->epoch = 1;
-    }
 }
 
 void cfi_reset(struct call_stack *stack) {
-    if (stack->cfi != NULL)
-        start_anew(stack, stack->cfi->generation);
+    if (stack->cfi != &cfi_none)
+        start_anew(stack);
+}
+
+/* Code was unmapped. */
+static void go_by_new_rows(struct call_stack *stack, uint32_t generation) {
+    forget_memos(stack->cfi);
+    start_anew(stack);
+    stack->cfi->generation = generation;
 }
 
 /* ---- a whole stack ---- */
@@ -172,7 +213,7 @@ static inline void append(struct call_stack *stack, uint32_t kept, const struct 
         frame->words = (uint32_t)(word - self->words);
         call_stack_put(stack, at, walked->pc, &same);
     }
-    self->count = stack->count = at;
+    set_count(stack, stack->count = at);
 }
 
 /* The walk has met kept frame `at` as `now`, and everything below is unchanged. */
@@ -195,7 +236,8 @@ static inline void rejoin(struct call_stack *stack, uint32_t at, const struct st
 
 /* The walk has met nothing that was kept. */
 static void begin_with_walk(struct call_stack *stack, bool cut, const struct walked *end) {
-    stack->cfi->epoch += stack->cut != cut; /* what memos say of a whole stack is not of a cut one */
+    if (cut && !stack->cut) /* what memos say of a whole stack is not of a cut one */
+        forget_memos(stack->cfi);
     stack->cut = cut;
     append(stack, 0, end);
     stack->cfi->base = stack->cfi->count;
@@ -214,11 +256,12 @@ static void finish(struct call_stack *stack, enum step result, bool by_guess, co
     }
     begin_with_walk(stack, false, end);
     if (result == ENDED_BY_MEMORY || by_guess)
-        self->count = 0; /* it depends on what can be read, or was led astray: do not rejoin it */
+        set_count(stack, 0); /* it depends on what can be read, or was led astray: do not rejoin it */
 }
 
 static void walk_by_gcc(struct call_stack *stack, const struct caller *caller) {
-    stack->cfi->count = stack->cfi->base = 0;
+    set_count(stack, 0);
+    stack->cfi->base = 0;
     unwinder_gcc.walk(stack, caller);
 }
 
@@ -283,13 +326,13 @@ static void walk_from(struct call_stack *stack, struct state now, const struct c
 }
 
 static void walk(struct call_stack *stack, const struct caller *caller) {
-    if (unlikely(stack->cfi == NULL) && (stack->cfi = make(stack)) == NULL) {
+    if (unlikely(stack->cfi == &cfi_none) && !make(stack)) {
         unwinder_gcc.walk(stack, caller);
         return;
     }
     uint32_t generation = __atomic_load_n(&cfi_generation, __ATOMIC_ACQUIRE); /* partner: forget */
     if (unlikely(stack->cfi->generation != generation))
-        start_anew(stack, generation);
+        go_by_new_rows(stack, generation);
     struct state start = {.pc = caller->pc, .sp = caller_sp(caller), .bp = caller->bp, .from = FROM_CALLER};
     while (unlikely(unwind_is_own((uintptr_t)start.pc))) { /* one hook called another */
         if (step(&stack->cfi->memory, cfi_rows_find(start.pc), &start) != STEPPED)
