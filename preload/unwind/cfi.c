@@ -193,27 +193,29 @@ static void go_by_new_rows(struct call_stack *stack, uint32_t generation) {
 /* Puts the walked frames on top of the `kept` oldest ones. There is room for them. */
 static inline void append(struct call_stack *stack, uint32_t kept, const struct walked *end) {
     struct cfi_stack *self = stack->cfi;
+    const struct walked *first = self->walk, *walked = end;
     struct frame *frame = self->frames + kept;
-    struct word *word = self->words + frame[-1].words;
+    struct word *words = self->words, *word = words + frame[-1].words;
     uint8_t needs_bp = frame[-1].needs_bp;
-    uint32_t at = kept;
-    bool same = true;
-    for (const struct walked *walked = end; walked-- != self->walk; frame++, at++) {
+    for (; walked-- != first; frame++) {
+        const struct state *state = &walked->state;
         unsigned flags = walked->row.bp; /* CFI_BP_USED is 4, CFI_BP_PASSED_ON 8 */
         needs_bp = (uint8_t)((flags >> 2 | (flags >> 3 & needs_bp)) & 1);
-        *frame = (struct frame){.pc = walked->pc,
-                                .sp = walked->sp,
-                                .bp = walked->bp,
-                                .bp_slot = walked->bp_slot,
-                                .from = walked->from,
+        *frame = (struct frame){.pc = state->pc,
+                                .sp = state->sp,
+                                .bp = state->bp,
+                                .bp_slot = state->bp_slot,
+                                .from = state->from,
                                 .needs_bp = needs_bp};
-        if (unlikely(walked->from != FROM_CALL))
-            self->extra_slot[at] = walked->extra_slot;
-        word = enter_words(frame, walked->extra_slot, word);
-        frame->words = (uint32_t)(word - self->words);
-        call_stack_put(stack, at, walked->pc, &same);
+        if (unlikely(state->from != FROM_CALL))
+            self->extra_slot[frame - self->frames] = state->extra_slot;
+        word = enter_words(frame, state->extra_slot, word);
+        frame->words = (uint32_t)(word - words);
     }
-    set_count(stack, stack->count = at);
+    uint32_t count = kept + (uint32_t)(end - first);
+    set_count(stack, count);
+    call_stack_append(stack, kept, &end[-1].state.pc, -(ptrdiff_t)(sizeof *end / sizeof end->state.pc),
+                      count);
 }
 
 /* The walk has met kept frame `at` as `now`, and everything below is unchanged. */
@@ -225,7 +227,7 @@ static inline void rejoin(struct call_stack *stack, uint32_t at, const struct st
                  (now->from != FROM_CALL && self->extra_slot[at] != now->extra_slot))) {
         kept->bp_slot = now->bp_slot;
         kept->bp = now->bp;
-        kept->from = (uint8_t)now->from;
+        kept->from = now->from;
         self->extra_slot[at] = now->extra_slot;
         kept->words =
             (uint32_t)(enter_words(kept, now->extra_slot, self->words + kept[-1].words) - self->words);
@@ -272,57 +274,60 @@ static inline bool may_rejoin(const struct call_stack *stack, uint32_t count) {
 
 /* Tries to end the walk at kept frame `at`, which has the state of `now`. If it cannot, `at` becomes the next
  * kept frame that could be met. */
-static inline bool try_to_rejoin(struct call_stack *stack, int64_t *at, const struct state *now,
+static inline bool try_to_rejoin(struct call_stack *stack, const struct frame **kept, const struct state *now,
                                  const struct walked *end) {
     struct cfi_stack *self = stack->cfi;
-    uint32_t count = (uint32_t)(*at + 1 + (end - self->walk));
+    int64_t at = *kept - self->frames;
+    uint32_t count = (uint32_t)(at + 1 + (end - self->walk));
     if (unlikely(!may_rejoin(stack, count))) {
-        *at = -1;
+        *kept = &self->frames[-1];
         return false;
     }
-    int64_t low = cfi_first_word(stack, count), last = cfi_words_below(self, *at);
+    int64_t low = cfi_first_word(stack, count), last = cfi_words_below(self, at);
     int64_t word = last > low ? cfi_changed_word(self->words, low, last) : low - 1;
     if (likely(word < low)) {
-        rejoin(stack, (uint32_t)*at, now, end);
+        rejoin(stack, (uint32_t)at, now, end);
         return true;
     }
-    *at = below_word(self, *at, word);
+    *kept = &self->frames[below_word(self, at, word)];
     return false;
 }
 
-static void walk_from(struct call_stack *stack, struct state now, const struct caller *caller) {
+/* From where walk[0] has been set to. */
+static void walk_on(struct call_stack *stack, const struct caller *caller) {
     struct cfi_stack *self = stack->cfi;
-    const struct frame *frames = self->frames;
-    int64_t kept = (int64_t)self->count - 1;
-    struct walked *end = self->walk, *limit = end + walk_limit(stack);
+    const struct frame *kept = self->frames + self->count - 1;
+    struct walked *at = self->walk, *limit = at + walk_limit(stack);
     enum step result;
-    self->guessed = false;
-    for (;;) {
+    bool guessed = false;
+    for (;; at++) {
         /* Along one stack rsp falls from old to new, so frames that lie below are passed by. */
-        while (frames[kept].sp < now.sp)
+        while (kept->sp < at->state.sp)
             kept--;
-        if (unlikely(same_state(&frames[kept], &now)) && try_to_rejoin(stack, &kept, &now, end))
-            return;
-        if (unlikely(end == limit)) {
-            self->frames[-1].words = 0;
-            begin_with_walk(stack, true, end);
-            return;
-        }
-        struct cfi_row row = cfi_rows_find(now.pc);
-        *end++ = (struct walked){now.pc, now.sp, now.bp, now.bp_slot, now.extra_slot, row, (uint8_t)now.from};
-        result = step(&self->memory, row, &now);
-        if (unlikely(row.kind >= CFI_SIGNAL)) {
-            self->guessed |= row.kind == CFI_GUESS;
-            if (row.kind == CFI_SIGNAL) /* onto another stack, perhaps */
-                kept = (int64_t)self->count - 1;
-        }
-        if (unlikely(result != STEPPED) || unlikely(is_no_pc(now.pc)))
+        if (unlikely(same_state(kept, &at->state)) && try_to_rejoin(stack, &kept, &at->state, at))
             break;
+        if (unlikely(at == limit)) {
+            self->frames[-1].words = 0;
+            begin_with_walk(stack, true, at);
+            break;
+        }
+        struct cfi_row row = cfi_rows_find(at->state.pc);
+        at->row = row;
+        result = step(&self->memory, row, at->state.sp, at->state.bp, &at[1].state);
+        if (unlikely(row.kind >= CFI_SIGNAL)) {
+            guessed |= row.kind == CFI_GUESS;
+            if (row.kind == CFI_SIGNAL) /* onto another stack, perhaps */
+                kept = self->frames + self->count - 1;
+        }
+        if (likely(result == STEPPED) && likely(!is_no_pc(at[1].state.pc)))
+            continue;
+        if (result == NEEDS_MORE)
+            walk_by_gcc(stack, caller);
+        else
+            finish(stack, result, row.kind == CFI_GUESS, &at[1].state, at + 1);
+        break;
     }
-    if (result == NEEDS_MORE)
-        walk_by_gcc(stack, caller);
-    else
-        finish(stack, result, end[-1].row.kind == CFI_GUESS, &now, end);
+    self->guessed = guessed;
 }
 
 static void walk(struct call_stack *stack, const struct caller *caller) {
@@ -333,19 +338,26 @@ static void walk(struct call_stack *stack, const struct caller *caller) {
     uint32_t generation = __atomic_load_n(&cfi_generation, __ATOMIC_ACQUIRE); /* partner: forget */
     if (unlikely(stack->cfi->generation != generation))
         go_by_new_rows(stack, generation);
-    struct state start = {.pc = caller->pc, .sp = caller_sp(caller), .bp = caller->bp, .from = FROM_CALLER};
-    while (unlikely(unwind_is_own((uintptr_t)start.pc))) { /* one hook called another */
-        if (step(&stack->cfi->memory, cfi_rows_find(start.pc), &start) != STEPPED)
+    struct cfi_stack *self = stack->cfi;
+    struct state *start = &self->walk[0].state;
+    start->pc = caller->pc;
+    start->sp = caller_sp(caller);
+    start->bp = caller->bp;
+    while (unlikely(unwind_is_own((uintptr_t)start->pc))) { /* one hook called another */
+        if (step(&self->memory, cfi_rows_find(start->pc), start->sp, start->bp, &self->walk[1].state) !=
+            STEPPED)
             break;
-        start.bp_slot = 0;
-        start.from = FROM_CALLER;
+        *start = self->walk[1].state;
+        self->missed = false;
     }
+    start->bp_slot = 0;
+    start->from = FROM_CALLER;
     stack->known = 0;
-    if (!stack->cfi->missed || start.sp != caller_sp(caller))
-        stack->known = cfi_recall(stack, (uintptr_t)start.pc, start.sp, start.bp);
-    stack->cfi->missed = false;
+    if (!self->missed)
+        stack->known = cfi_recall(stack, (uintptr_t)start->pc, start->sp, start->bp);
+    self->missed = false;
     if (stack->known == 0)
-        walk_from(stack, start, caller);
+        walk_on(stack, caller);
 }
 
 static void forget(void) {
