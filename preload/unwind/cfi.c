@@ -181,10 +181,11 @@ void cfi_reset(struct call_stack *stack) {
         start_anew(stack);
 }
 
-/* Code was unmapped. */
-static void go_by_new_rows(struct call_stack *stack, uint32_t generation) {
+/* Code was unmapped, or what a memo's value stands for is another. */
+static void forget_all(struct call_stack *stack, uint32_t generation) {
     forget_memos(stack->cfi);
     start_anew(stack);
+    stack->cfi->nframe = stack->nframe;
     stack->cfi->generation = generation;
 }
 
@@ -336,8 +337,8 @@ static void walk(struct call_stack *stack, const struct caller *caller) {
         return;
     }
     uint32_t generation = __atomic_load_n(&cfi_generation, __ATOMIC_ACQUIRE); /* partner: forget */
-    if (unlikely(stack->cfi->generation != generation))
-        go_by_new_rows(stack, generation);
+    if (unlikely(stack->cfi->generation != generation || stack->cfi->nframe != stack->nframe))
+        forget_all(stack, generation);
     struct cfi_stack *self = stack->cfi;
     struct state *start = &self->walk[0].state;
     start->pc = caller->pc;

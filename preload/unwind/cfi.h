@@ -59,6 +59,7 @@ struct cfi_stack {
     struct frame *frames; /* outermost first; frames[-1] is none's: its words are those of the step out of the
                              outermost frame, which found no caller */
     uint32_t base;        /* where the last walk rejoined; count if it did not */
+    uint32_t nframe;      /* of the call_stack, when the memos were made */
     bool guessed;         /* the last walk went by a guess */
     bool missed;          /* the last look was for this very stack, in vain */
     uint32_t vacant;      /* where it ended: the place for a new memo */
