@@ -20,6 +20,9 @@
  * the moved page is put back. Between the two a block may be missing. So a remove that finds nothing, and
  * only that, looks whether sweep_sequence was even and is the same as before it looked; else it looks again.
  *
+ * Most blocks go the short way of blocks.h, which each thread opens for a leaf by its first block there.
+ * Other allocators' never do: it knows glibc's slots alone.
+ *
  * Measured (design notes): 4 bytes of map a block of 24 bytes, 14 % of a heap of mixed sizes, 4 ns a pair.
  *
  * Owns:    the table.
@@ -40,12 +43,27 @@
 #define SIZE_CUT    UINT32_MAX /* in an entry: the size is in the side list */
 
 struct blocks_table *blocks_root[1u << ROOT_BITS];
-uint32_t blocks_small_shift = 5, blocks_small_tag = 1, blocks_small_alignment = 15;
+
+/* Where small blocks are apart by 1 << shift bytes; what of an address (>> 4) tells two in one slot apart. */
+static uint32_t small_shift = BLOCKS_SMALL_SHIFT, small_tag = 1, small_alignment = 15;
 
 void blocks_exact(void) {
-    blocks_small_shift = 3;
-    blocks_small_tag = 0;
-    blocks_small_alignment = 7;
+    small_shift = 3;
+    small_tag = 0;
+    small_alignment = 7;
+}
+
+static uint32_t *small_at(struct blocks_leaf *leaf, uintptr_t address) {
+    return &leaf->small[(address & ((1u << LEAF_BITS) - 1)) >> small_shift];
+}
+
+/* With exact slots the slot alone is the address. */
+static uint32_t tag_of(uintptr_t address) {
+    return (uint32_t)(address >> 4) & small_tag;
+}
+
+static struct block small_block(uint32_t entry) {
+    return (struct block){entry >> BLOCKS_CELL_BITS & (SMALL_LIMIT - 1), entry & BLOCKS_CELL_MASK};
 }
 
 /* ---- sizes from 4 GiB - 1 on ---- */
@@ -89,7 +107,7 @@ uint64_t blocks_clipped(void) {
 /* ---- leaves ---- */
 
 static size_t leaf_bytes(void) {
-    return sizeof(struct blocks_leaf) + (sizeof(uint32_t) << (LEAF_BITS - blocks_small_shift));
+    return sizeof(struct blocks_leaf) + (sizeof(uint32_t) << (LEAF_BITS - small_shift));
 }
 
 /* Publishes `fresh` in an empty place, or takes what another thread has put there. */
@@ -114,6 +132,18 @@ static struct blocks_leaf *make_leaf(uintptr_t address) {
         return NULL;
     struct blocks_leaf **leaf = &table->leaves[address >> LEAF_BITS & ((1u << TABLE_BITS) - 1)];
     return publish((void **)leaf, arena_map(leaf_bytes()), leaf_bytes());
+}
+
+void blocks_near_note(struct blocks_near *near, uintptr_t address) {
+    uintptr_t at = address >> LEAF_BITS;
+    struct blocks_leaf *leaf = blocks_find_leaf(address);
+    if (leaf == NULL || small_shift != BLOCKS_SMALL_SHIFT || near->leaves[at % BLOCKS_NEAR].at == at)
+        return;
+    near->leaves[at % BLOCKS_NEAR].at = UINTPTR_MAX; /* a handler on top of this may never come back here */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    near->leaves[at % BLOCKS_NEAR].leaf = leaf;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    near->leaves[at % BLOCKS_NEAR].at = at;
 }
 
 /* ---- entries ---- */
@@ -149,10 +179,10 @@ static struct block wide_block(uint64_t entry, uintptr_t address, bool remove) {
 
 static enum blocks_put put_small(struct blocks_leaf *leaf, uintptr_t address, struct block block,
                                  struct block *old) {
-    uint32_t *entry = blocks_small_at(leaf, address), before = __atomic_load_n(entry, __ATOMIC_RELAXED);
-    uint32_t now = blocks_tag(address) << 31 | (uint32_t)block.size_bytes << BLOCKS_CELL_BITS | block.cell;
+    uint32_t *entry = small_at(leaf, address), before = __atomic_load_n(entry, __ATOMIC_RELAXED);
+    uint32_t now = tag_of(address) << 31 | (uint32_t)block.size_bytes << BLOCKS_CELL_BITS | block.cell;
     __atomic_store_n(entry, now, __ATOMIC_RELAXED);
-    *old = blocks_small(before);
+    *old = small_block(before);
     return before != 0 ? BLOCKS_REPLACED : BLOCKS_PUT;
 }
 
@@ -170,7 +200,7 @@ static enum blocks_put put_wide(uint64_t *entry, uint64_t tag, uintptr_t address
     return before != 0 ? BLOCKS_REPLACED : BLOCKS_PUT;
 }
 
-enum blocks_put blocks_put_slowly(uintptr_t address, struct block block, struct block *old) {
+enum blocks_put blocks_put(uintptr_t address, struct block block, struct block *old) {
     struct blocks_leaf *leaf = blocks_find_leaf(address);
     if (leaf == NULL && (leaf = make_leaf(address)) == NULL)
         return BLOCKS_FULL;
@@ -199,14 +229,14 @@ static struct block find_wide(struct blocks_leaf *leaf, uintptr_t address, bool 
 
 static struct block find(uintptr_t address, bool remove) {
     struct blocks_leaf *leaf = blocks_find_leaf(address);
-    if (leaf == NULL || (address & blocks_small_alignment) != 0)
+    if (leaf == NULL || (address & small_alignment) != 0)
         return (struct block){0, 0};
-    uint32_t *entry = blocks_small_at(leaf, address), now = __atomic_load_n(entry, __ATOMIC_RELAXED);
-    if (now == 0 || now >> 31 != blocks_tag(address))
+    uint32_t *entry = small_at(leaf, address), now = __atomic_load_n(entry, __ATOMIC_RELAXED);
+    if (now == 0 || now >> 31 != tag_of(address))
         return find_wide(leaf, address, remove);
     if (remove)
         __atomic_store_n(entry, 0, __ATOMIC_RELAXED);
-    return blocks_small(now);
+    return small_block(now);
 }
 
 static uint32_t sweep_sequence; /* (atomic) odd while pages are away */
@@ -224,7 +254,7 @@ static void relax(uint32_t turn) {
 #endif
 }
 
-struct block blocks_remove_slowly(uintptr_t address) {
+struct block blocks_remove(uintptr_t address) {
     for (uint32_t i = 0;; i++) {
         /* acquire: partner of the release in take_away, whose moved pages are then gone from the table */
         uint32_t before = __atomic_load_n(&sweep_sequence, __ATOMIC_ACQUIRE);
@@ -249,10 +279,10 @@ bool blocks_known(uintptr_t address) {
 
 static void visit_leaf(const struct blocks_leaf *leaf, uintptr_t base,
                        void (*visit)(uintptr_t, struct block)) {
-    for (uintptr_t i = 0; i < 1u << (LEAF_BITS - blocks_small_shift); i++) {
+    for (uintptr_t i = 0; i < 1u << (LEAF_BITS - small_shift); i++) {
         uint32_t entry = __atomic_load_n(&leaf->small[i], __ATOMIC_RELAXED);
         if (entry != 0)
-            visit(base + (i << blocks_small_shift) + (entry >> 31 << 4), blocks_small(entry));
+            visit(base + (i << small_shift) + (entry >> 31 << 4), small_block(entry));
     }
     for (uintptr_t i = 0; i < 1u << (LEAF_BITS - 9); i++) {
         uint64_t entry = __atomic_load_n(&leaf->medium[i], __ATOMIC_RELAXED);
@@ -315,7 +345,7 @@ static void take_away(struct blocks_leaf *leaf, char *at, size_t bytes) {
     char *moved = sys_move_pages(at, bytes);
     if (moved != NULL)
         put_back(leaf, at, moved, bytes);
-    /* release: partner of the acquire in blocks_remove_slowly; what was put back is there */
+    /* release: partner of the acquire in blocks_remove; what was put back is there */
     __atomic_fetch_add(&sweep_sequence, 1, __ATOMIC_ACQ_REL);
     if (moved != NULL)
         sys_unmap(moved, bytes);

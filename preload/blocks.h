@@ -33,10 +33,10 @@ enum blocks_put {
 void blocks_exact(void);
 
 /* Enters a block. On BLOCKS_REPLACED, *old is the earlier one. */
-static inline enum blocks_put blocks_put(uintptr_t address, struct block block, struct block *old);
+enum blocks_put blocks_put(uintptr_t address, struct block block, struct block *old);
 
 /* Removes a block and returns what it was; cell 0 if there is none. */
-static inline struct block blocks_remove(uintptr_t address);
+struct block blocks_remove(uintptr_t address);
 
 /* The block that is entered at the address; cell 0 if there is none. */
 struct block blocks_find(uintptr_t address);
@@ -67,19 +67,20 @@ void blocks_after_fork(void);
 enum blocks_put blocks_put_counted(uintptr_t address, struct block block, struct block *old);
 struct block blocks_remove_counted(uintptr_t address);
 
-/* ---- inline, since it is done for every event: blocks below 512 bytes in an existing leaf ---- */
+/* ---- inline, since it is done for every event ---- */
 
 #define BLOCKS_LEAF_BITS   22u
 #define BLOCKS_TABLE_BITS  13u
 #define BLOCKS_ROOT_BITS   13u
 #define BLOCKS_SMALL_LIMIT 512u
+#define BLOCKS_SMALL_SHIFT 5u /* of glibc's blocks, see blocks_exact */
 #define BLOCKS_CELL_MASK   ((1u << BLOCKS_CELL_BITS) - 1)
 
 struct blocks_leaf {
     uint64_t medium[1u << (BLOCKS_LEAF_BITS - 9)];
     uint64_t large[1u << (BLOCKS_LEAF_BITS - 13)];
     uint16_t counts[2048]; /* (atomic) blocks_put_counted, by page: 1024; what follows begins a page */
-    uint32_t small[];      /* 1 << (BLOCKS_LEAF_BITS - blocks_small_shift) */
+    uint32_t small[];      /* 1 << (BLOCKS_LEAF_BITS - BLOCKS_SMALL_SHIFT), or as many exact ones */
 };
 
 _Static_assert(offsetof(struct blocks_leaf, small) % 4096 == 0, "blocks_sweep takes pages of one plane");
@@ -89,11 +90,6 @@ struct blocks_table {
 };
 
 extern struct blocks_table *blocks_root[1u << BLOCKS_ROOT_BITS]; /* (atomic) */
-/* Where small blocks are apart by 1 << shift bytes; what of an address (>> 4) tells two in one slot apart. */
-extern uint32_t blocks_small_shift, blocks_small_tag, blocks_small_alignment;
-
-enum blocks_put blocks_put_slowly(uintptr_t address, struct block block, struct block *old);
-struct block blocks_remove_slowly(uintptr_t address);
 
 static inline struct blocks_leaf *blocks_find_leaf(uintptr_t address) {
     uintptr_t at = address >> (BLOCKS_LEAF_BITS + BLOCKS_TABLE_BITS);
@@ -107,19 +103,6 @@ static inline struct blocks_leaf *blocks_find_leaf(uintptr_t address) {
     return __atomic_load_n(&table->leaves[at], __ATOMIC_ACQUIRE);
 }
 
-static inline uint32_t *blocks_small_at(struct blocks_leaf *leaf, uintptr_t address) {
-    return &leaf->small[(address & ((1u << BLOCKS_LEAF_BITS) - 1)) >> blocks_small_shift];
-}
-
-/* With exact slots the slot alone is the address. */
-static inline uint32_t blocks_tag(uintptr_t address) {
-    return (uint32_t)(address >> 4) & blocks_small_tag;
-}
-
-static inline struct block blocks_small(uint32_t entry) {
-    return (struct block){entry >> BLOCKS_CELL_BITS & (BLOCKS_SMALL_LIMIT - 1), entry & BLOCKS_CELL_MASK};
-}
-
 /* Whether no block was put_counted in the page of the address. */
 static inline bool blocks_none_near(uintptr_t address) {
     const struct blocks_leaf *leaf = blocks_find_leaf(address);
@@ -127,49 +110,64 @@ static inline bool blocks_none_near(uintptr_t address) {
     return leaf == NULL || __atomic_load_n(&leaf->counts[page], __ATOMIC_RELAXED) == 0;
 }
 
-/* The place of a small block in an existing leaf, or null; and has its line of the cache fetched, since the
- * table is larger than any cache. */
-static inline uint32_t *blocks_small_place(uintptr_t address, uint64_t size_bytes) {
-    struct blocks_leaf *leaf = blocks_find_leaf(address);
-    if (__builtin_expect(leaf == NULL || size_bytes >= BLOCKS_SMALL_LIMIT, 0))
-        return NULL;
-    uint32_t *place = blocks_small_at(leaf, address);
-    __builtin_prefetch(place, 1);
-    return place;
+/* ---- the short way, for blocks below 512 bytes of glibc's, in a leaf that the thread has used ----
+ *
+ * Leaves stay for ever, so what a thread keeps of them holds for ever. */
+
+#define BLOCKS_NEAR 64u /* leaves: 256 MiB in a row */
+
+struct blocks_near {
+    struct {
+        uintptr_t at; /* address >> BLOCKS_LEAF_BITS */
+        struct blocks_leaf *leaf;
+    } leaves[BLOCKS_NEAR];
+};
+
+/* Makes a zeroed one empty. */
+static inline void blocks_near_open(struct blocks_near *near) {
+    near->leaves[0].at = UINTPTR_MAX; /* in other places 0 is no address's */
 }
 
-/* Enters a small block at its place. False: something else is still entered there. */
-static inline bool blocks_put_small(uint32_t *place, uintptr_t address, struct block block) {
+/* Notes the leaf of an address, if the short way is one for it. */
+void blocks_near_note(struct blocks_near *near, uintptr_t address);
+
+/* The place of a small block, or null: go by blocks_put or blocks_remove. */
+static inline uint32_t *blocks_near_place(const struct blocks_near *near, uintptr_t address) {
+    uintptr_t at = address >> BLOCKS_LEAF_BITS;
+    if (__builtin_expect(near->leaves[at % BLOCKS_NEAR].at != at, 0))
+        return NULL;
+    uintptr_t slot = (address & ((1u << BLOCKS_LEAF_BITS) - 1)) >> BLOCKS_SMALL_SHIFT;
+    return &near->leaves[at % BLOCKS_NEAR].leaf->small[slot];
+}
+
+/* Bit 4 of an address that is a multiple of 16, where a small entry has it. */
+static inline uint32_t blocks_near_tag(uintptr_t address) {
+    return (uint32_t)address << 27;
+}
+
+/* Enters a block of less than BLOCKS_SMALL_LIMIT bytes at its place. False: something else is still entered
+ * there. */
+static inline bool blocks_near_put(uint32_t *place, uintptr_t address, struct block block) {
     if (__builtin_expect(__atomic_load_n(place, __ATOMIC_RELAXED) != 0, 0))
         return false;
-    uint32_t now = blocks_tag(address) << 31 | (uint32_t)block.size_bytes << BLOCKS_CELL_BITS | block.cell;
+    uint32_t now = blocks_near_tag(address) | (uint32_t)block.size_bytes << BLOCKS_CELL_BITS | block.cell;
     __atomic_store_n(place, now, __ATOMIC_RELAXED);
     return true;
 }
 
-static inline enum blocks_put blocks_put(uintptr_t address, struct block block, struct block *old) {
-    uint32_t *place = blocks_small_place(address, block.size_bytes);
-    if (__builtin_expect(place != NULL && blocks_put_small(place, address, block), 1))
-        return BLOCKS_PUT;
-    return blocks_put_slowly(address, block, old);
-}
-
-/* Takes a small block out of an existing leaf. Returns its entry, or 0: then blocks_remove_slowly knows more.
- */
-static inline uint32_t blocks_remove_small(uintptr_t address) {
-    struct blocks_leaf *leaf = blocks_find_leaf(address);
-    if (__builtin_expect(leaf == NULL || (address & blocks_small_alignment) != 0, 0))
-        return 0;
-    uint32_t *entry = blocks_small_at(leaf, address), now = __atomic_load_n(entry, __ATOMIC_RELAXED);
-    if (__builtin_expect(now == 0 || now >> 31 != blocks_tag(address), 0))
-        return 0;
-    __atomic_store_n(entry, 0, __ATOMIC_RELAXED);
-    return now;
-}
-
-static inline struct block blocks_remove(uintptr_t address) {
-    uint32_t entry = blocks_remove_small(address);
-    return __builtin_expect(entry != 0, 1) ? blocks_small(entry) : blocks_remove_slowly(address);
+/* Takes a small block out. False: blocks_remove knows more. */
+static inline bool blocks_near_remove(const struct blocks_near *near, uintptr_t address,
+                                      struct block *block) {
+    uint32_t *place = blocks_near_place(near, address);
+    if (__builtin_expect(place == NULL || address % 16 != 0, 0))
+        return false;
+    uint32_t entry = __atomic_load_n(place, __ATOMIC_RELAXED) ^ blocks_near_tag(address);
+    /* 0 or bit 31: the place is empty; above: another block's, of the other tag */
+    if (__builtin_expect(entry - 1 >= ((uint32_t)1 << 31) - 1, 0))
+        return false;
+    __atomic_store_n(place, 0, __ATOMIC_RELAXED);
+    *block = (struct block){entry >> BLOCKS_CELL_BITS, entry & BLOCKS_CELL_MASK};
+    return true;
 }
 
 #endif

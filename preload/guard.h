@@ -81,16 +81,23 @@ static inline void guard_close(void) {
 }
 
 /* Enters where the page says GUARD_OWN: true where nothing else is out of the ordinary. */
-static inline bool guard_enter(struct thread **thread) {
+static inline bool guard_enter(uintptr_t frame, struct thread **thread) {
     *thread = guard.self;
     if (__builtin_expect(*thread == NULL || guard.inside != 0, 0))
         return false;
-    guard_open((uintptr_t)__builtin_frame_address(0));
+    guard_open(frame);
     return true;
 }
 
 static inline bool guard_enter_exactly(struct thread **thread) {
-    return __builtin_expect(guard_word() == GUARD_OWN, 1) && guard_enter(thread);
+    return __builtin_expect(guard_word() == GUARD_OWN, 1) &&
+           guard_enter((uintptr_t)__builtin_frame_address(0), thread);
+}
+
+/* The frame that was entered at: a load for a register that the way there may want. */
+static inline uintptr_t guard_frame(void) {
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* not before */
+    return guard.inside;
 }
 
 /* Enters, whatever the circumstances. False: do not trace. True: *thread is this thread's state or null,
@@ -101,8 +108,8 @@ bool guard_enter_slowly(uintptr_t frame, struct thread **thread, bool *nested);
  * else null. */
 void guard_defer(struct thread *thread, struct block block, bool freed, const struct happening *happening);
 
-/* Counts what handlers have put off. */
-void guard_drain(struct thread *thread);
+/* Counts what handlers have put off. Rare, and not to make a frame for all who leave. */
+__attribute__((noinline)) void guard_drain(struct thread *thread);
 
 static inline void guard_leave(struct thread *thread) {
     guard_close();

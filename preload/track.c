@@ -68,8 +68,19 @@ static __attribute__((noinline)) uint32_t walked_cell(struct thread *thread, con
     return cell;
 }
 
-static inline __attribute__((always_inline)) uint32_t current_cell(struct thread *thread,
-                                                                   const struct caller *caller) {
+/* The cell of the caller's stack, if it is the first that there is to look at. */
+static inline __attribute__((always_inline)) bool recalled_cell(struct thread *thread,
+                                                                const struct caller *caller, uint32_t *cell) {
+#if defined(__x86_64__)
+    return cfi_recall_first(&thread->stack, caller->pc, caller_sp(caller), caller->bp, cell);
+#else
+    (void)thread, (void)caller, (void)cell;
+    return false;
+#endif
+}
+
+/* The cell of the caller's stack. */
+static uint32_t current_cell(struct thread *thread, const struct caller *caller) {
 #if defined(__x86_64__)
     uint32_t cell = cfi_recall(&thread->stack, caller->pc, caller_sp(caller), caller->bp);
     if (likely(cell != 0))
@@ -162,27 +173,74 @@ static inline void note_clipped(uint64_t size_bytes) {
         __atomic_store_n(&image_header->losses[HT_LOSS_CLIPPED_SIZES], blocks_clipped(), __ATOMIC_RELAXED);
 }
 
-/* The block that no small place could take. False: do not count it. */
-static __attribute__((noinline)) bool put_elsewhere(struct thread *thread, uintptr_t address,
-                                                    uint64_t size_bytes, uint32_t cell,
-                                                    const struct caller *caller) {
+/* The block by whichever way there is for it. */
+static __attribute__((noinline)) void allocated_in_cell(struct thread *thread, uintptr_t address,
+                                                        uint64_t size_bytes, uint32_t cell,
+                                                        const struct caller *caller) {
     struct block old = {0, 0};
     enum blocks_put put = blocks_put(address, (struct block){size_bytes, cell}, &old);
     note_clipped(size_bytes);
-    return put == BLOCKS_PUT || settle_put(put, thread, address, size_bytes, caller, old, false);
-}
-
-static inline __attribute__((always_inline)) void
-allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes, const struct caller *caller) {
-    uint32_t *place = blocks_small_place(address, size_bytes), cell = current_cell(thread, caller);
-    bool count =
-        likely(place != NULL) && likely(blocks_put_small(place, address, (struct block){size_bytes, cell}));
-    if (unlikely(!count))
-        count = put_elsewhere(thread, address, size_bytes, cell, caller);
+    bool count = put == BLOCKS_PUT || settle_put(put, thread, address, size_bytes, caller, old, false);
     thread->last_block = address;
     thread->last_frame = (uintptr_t)caller;
     if (likely(count))
         counters_allocated(thread, cell, size_bytes);
+    guard_leave(thread);
+}
+
+/* The block at its small place, the last of it: counts it beside other threads. */
+static __attribute__((noinline)) void allocated_beside_others(struct thread *thread, uint32_t cell,
+                                                              uint64_t size_bytes) {
+    counters_allocated(thread, cell, size_bytes);
+    guard_leave(thread);
+}
+
+/* The block at its small place. */
+static inline __attribute__((always_inline)) void allocated_at(uint32_t *place, struct thread *thread,
+                                                               uintptr_t address, uint64_t size_bytes,
+                                                               uint32_t cell, const struct caller *caller) {
+    if (unlikely(!blocks_near_put(place, address, (struct block){size_bytes, cell}))) {
+        allocated_in_cell(thread, address, size_bytes, cell, caller);
+        return;
+    }
+    thread->last_block = address;
+    thread->last_frame = (uintptr_t)caller;
+    if (!counters_alone()) {
+        allocated_beside_others(thread, cell, size_bytes);
+        return;
+    }
+    counters_allocated_alone(cell, size_bytes);
+    guard_leave(thread);
+}
+
+/* As allocated, when the stack is not the first that it looks at, or there is no small place. */
+static __attribute__((noinline)) void allocated_at_length(struct thread *thread, uintptr_t address,
+                                                          uint64_t size_bytes, const struct caller *caller) {
+    blocks_near_note(&thread->near, address);
+    uint32_t *place = size_bytes < BLOCKS_SMALL_LIMIT ? blocks_near_place(&thread->near, address) : NULL;
+    uint32_t cell = current_cell(thread, caller);
+    if (likely(place != NULL))
+        allocated_at(place, thread, address, size_bytes, cell, caller);
+    else
+        allocated_in_cell(thread, address, size_bytes, cell, caller);
+}
+
+/* Calls nothing but at its ends: so it needs no frame, and what it goes by stays in registers. Leaves the
+ * guard. */
+static inline __attribute__((always_inline)) void
+allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes, const struct caller *caller) {
+    uint32_t *place = blocks_near_place(&thread->near, address), cell;
+    if (unlikely(place == NULL) || unlikely(size_bytes >= BLOCKS_SMALL_LIMIT)) {
+        allocated_at_length(thread, address, size_bytes, caller);
+        return;
+    }
+    __builtin_prefetch(place, 1); /* the table is larger than any cache */
+    bool recalled = recalled_cell(thread, caller, &cell);
+    caller = (const struct caller *)guard_frame();
+    if (likely(recalled))
+        allocated_at(place, thread, address, size_bytes, cell, caller);
+    else
+        allocated_at_length(thread, address, size_bytes, caller);
 }
 
 /* Sampling: whether no point falls into a block that this thread allocates. */
@@ -244,12 +302,10 @@ static __attribute__((noinline)) void allocated_slowly(void *block, size_t size_
 static __attribute__((noinline)) void allocated_exactly(void *block, size_t size_bytes,
                                                         const struct caller *caller) {
     struct thread *thread;
-    if (unlikely(!guard_enter(&thread))) {
+    if (likely(guard_enter((uintptr_t)caller, &thread)))
+        allocated(thread, (uintptr_t)block, size_bytes, caller);
+    else
         allocated_slowly(block, size_bytes, caller);
-        return;
-    }
-    allocated(thread, (uintptr_t)block, size_bytes, caller);
-    guard_leave(thread);
 }
 
 /* The parting of the ways, without a frame of its own. */
@@ -331,19 +387,38 @@ static __attribute__((noinline)) void sweep(void) {
     counters_swept(blocks_sweep(SWEEP_LEAVES));
 }
 
-static __attribute__((noinline)) void freed_exactly(const void *block) {
-    struct thread *thread;
-    if (unlikely(!guard_enter(&thread))) {
-        freed_slowly(block, NULL);
-        return;
-    }
-    uint32_t entry = blocks_remove_small((uintptr_t)block);
-    struct block old = likely(entry != 0) ? blocks_small(entry) : blocks_remove_slowly((uintptr_t)block);
-    if (unlikely(entry == 0) && old.cell == 0)
-        count_unmatched(thread);
-    else if (unlikely(counters_freed(thread, old.cell, old.size_bytes)))
+/* The block is out of the table. */
+static __attribute__((noinline)) void freed_of_cell(struct thread *thread, uint32_t cell,
+                                                    uint64_t size_bytes) {
+    if (unlikely(counters_freed(thread, cell, size_bytes)))
         sweep();
     guard_leave(thread);
+}
+
+/* The block is at no small place that this thread knows. */
+static __attribute__((noinline)) void freed_at_length(struct thread *thread, uintptr_t address) {
+    blocks_near_note(&thread->near, address);
+    struct block old = blocks_remove(address);
+    if (likely(old.cell != 0)) {
+        freed_of_cell(thread, old.cell, old.size_bytes);
+        return;
+    }
+    count_unmatched(thread);
+    guard_leave(thread);
+}
+
+/* As `allocated`: calls nothing but at its ends. */
+static __attribute__((noinline)) void freed_exactly(const void *block) {
+    struct thread *thread;
+    struct block old;
+    if (unlikely(!guard_enter((uintptr_t)__builtin_dwarf_cfa(), &thread)))
+        freed_slowly(block, NULL);
+    else if (unlikely(!blocks_near_remove(&thread->near, (uintptr_t)block, &old)))
+        freed_at_length(thread, (uintptr_t)block);
+    else if (unlikely(!counters_freed_alone(thread, old.cell, old.size_bytes)))
+        freed_of_cell(thread, old.cell, old.size_bytes);
+    else
+        guard_leave(thread);
 }
 
 void track_freed(void *block) {
@@ -431,7 +506,6 @@ void track_reallocated(struct block old, void *block, size_t size_bytes, const s
     }
     count_free(thread, old);
     allocated(thread, (uintptr_t)block, size_bytes, caller);
-    guard_leave(thread);
 }
 
 void track_restore(struct block old, void *block) {

@@ -104,7 +104,7 @@ bool counters_shrink_shared(struct thread *self, uint64_t bytes) {
     if (hold(slot, -(int64_t)bytes) >= -quantum())
         return false;
     uint64_t before = flush(slot);
-    return counters_is_beyond(before) && counters_beyond(before, bytes);
+    return counters_is_beyond(&image_header->totals, before) && counters_beyond(before, bytes);
 }
 
 static uint32_t own_cell(struct thread *self, uint32_t id) {
@@ -121,7 +121,7 @@ bool counters_freed_elsewhere(struct thread *self, uint32_t id, uint64_t size_by
     contexts_count(cells_context(id), 1, size_bytes, true);
     if (own == self->overflow_cell && cells_stack(id) != HT_STACK_OVERFLOW)
         image_lose(HT_LOSS_FREES, 1);
-    counters_free_in(&image_cells[own], size_bytes);
+    counters_freed_in(&image_cells[own], &image_header->totals, size_bytes);
     return sweep;
 }
 

@@ -81,19 +81,26 @@ bool counters_shrink_shared(struct thread *self, uint64_t bytes);
 bool counters_beyond(uint64_t live, uint64_t bytes);
 bool counters_freed_elsewhere(struct thread *self, uint32_t cell, uint64_t size_bytes);
 
+/* Whether this is the only thread. False before a second one starts: no store to the sums is lost. */
+static inline bool counters_alone(void) {
+    return __builtin_expect(__libc_single_threaded, 1);
+}
+
+static inline void counters_grow_alone(struct ht_totals *totals, uint64_t bytes) {
+    uint64_t *live = &totals->live_bytes;
+    __atomic_store_n(live, __atomic_load_n(live, __ATOMIC_RELAXED) + bytes, __ATOMIC_RELAXED);
+}
+
 static inline void counters_grow(struct thread *self, uint64_t bytes) {
-    uint64_t *live = &image_header->totals.live_bytes;
-    if (__builtin_expect(__libc_single_threaded,
-                         1)) /* false before a second thread starts: no store is lost */
-        __atomic_store_n(live, __atomic_load_n(live, __ATOMIC_RELAXED) + bytes, __ATOMIC_RELAXED);
+    if (counters_alone())
+        counters_grow_alone(&image_header->totals, bytes);
     else
         counters_grow_shared(self, bytes);
 }
 
 /* Whether live bytes are at a new maximum, or so few that it is time to sweep. One comparison for both, and
  * for a sum that is below 0: frees of what other threads hold back yet. */
-static inline bool counters_is_beyond(uint64_t live) {
-    const struct ht_totals *totals = &image_header->totals;
+static inline bool counters_is_beyond(const struct ht_totals *totals, uint64_t live) {
     return __builtin_expect(live - __atomic_load_n(&totals->sweep_below, __ATOMIC_RELAXED) >
                                 __atomic_load_n(&totals->quiet_bytes, __ATOMIC_RELAXED),
                             0);
@@ -101,10 +108,10 @@ static inline bool counters_is_beyond(uint64_t live) {
 
 static inline bool counters_shrink(struct thread *self, uint64_t bytes) {
     struct ht_totals *totals = &image_header->totals;
-    if (__builtin_expect(!__libc_single_threaded, 0))
+    if (!counters_alone())
         return counters_shrink_shared(self, bytes);
     uint64_t before = __atomic_load_n(&totals->live_bytes, __ATOMIC_RELAXED);
-    bool sweep = counters_is_beyond(before) && counters_beyond(before, bytes);
+    bool sweep = counters_is_beyond(totals, before) && counters_beyond(before, bytes);
     __atomic_store_n(&totals->live_bytes, before - bytes, __ATOMIC_RELAXED);
     return sweep;
 }
@@ -139,10 +146,8 @@ static inline void counters_note_peak(struct ht_cell *cell, const struct ht_tota
     __atomic_store_n(&cell->peak_sequence, sequence, __ATOMIC_RELAXED);
 }
 
-static inline void counters_allocated(struct thread *self, uint32_t id, uint64_t size_bytes) {
-    struct ht_cell *cell = &image_cells[id];
-    const struct ht_totals *totals = &image_header->totals;
-    counters_grow(self, size_bytes);
+static inline void counters_allocated_in(struct ht_cell *cell, const struct ht_totals *totals,
+                                         uint64_t size_bytes) {
     uint32_t odd = counters_open(cell);
     counters_note_peak(cell, totals);
     counters_bump(&cell->allocations, 1);
@@ -150,8 +155,20 @@ static inline void counters_allocated(struct thread *self, uint32_t id, uint64_t
     counters_close(cell, odd);
 }
 
-static inline void counters_free_in(struct ht_cell *cell, uint64_t size_bytes) {
-    const struct ht_totals *totals = &image_header->totals;
+static inline void counters_allocated(struct thread *self, uint32_t id, uint64_t size_bytes) {
+    counters_grow(self, size_bytes);
+    counters_allocated_in(&image_cells[id], &image_header->totals, size_bytes);
+}
+
+/* As counters_allocated, where counters_alone. */
+static inline void counters_allocated_alone(uint32_t id, uint64_t size_bytes) {
+    struct ht_totals *totals = &image_header->totals;
+    counters_grow_alone(totals, size_bytes);
+    counters_allocated_in(&image_cells[id], totals, size_bytes);
+}
+
+static inline void counters_freed_in(struct ht_cell *cell, const struct ht_totals *totals,
+                                     uint64_t size_bytes) {
     uint32_t odd = counters_open(cell);
     counters_note_peak(cell, totals);
     counters_bump(&cell->frees, 1);
@@ -159,14 +176,27 @@ static inline void counters_free_in(struct ht_cell *cell, uint64_t size_bytes) {
     counters_close(cell, odd);
 }
 
-static inline __attribute__((always_inline)) bool counters_freed(struct thread *self, uint32_t id,
-                                                                 uint64_t size_bytes) {
-    struct ht_cell *cell = &image_cells[id];
+static inline bool counters_freed(struct thread *self, uint32_t id, uint64_t size_bytes) {
     if (__builtin_expect(!cells_is_own(self, id), 0))
         return counters_freed_elsewhere(self, id, size_bytes);
     bool sweep = counters_shrink(self, size_bytes);
-    counters_free_in(cell, size_bytes);
+    counters_freed_in(&image_cells[id], &image_header->totals, size_bytes);
     return sweep;
+}
+
+/* As counters_freed for most frees, without a call: the only thread's, of an own cell, when there is nothing
+ * to be done about the live bytes. False: none such, and not counted. */
+static inline __attribute__((always_inline)) bool counters_freed_alone(struct thread *self, uint32_t id,
+                                                                       uint64_t size_bytes) {
+    if (__builtin_expect(!cells_is_own(self, id), 0) || !counters_alone())
+        return false;
+    struct ht_totals *totals = &image_header->totals;
+    uint64_t before = __atomic_load_n(&totals->live_bytes, __ATOMIC_RELAXED);
+    if (counters_is_beyond(totals, before))
+        return false;
+    __atomic_store_n(&totals->live_bytes, before - size_bytes, __ATOMIC_RELAXED);
+    counters_freed_in(&image_cells[id], totals, size_bytes);
+    return true;
 }
 
 #endif

@@ -12,32 +12,37 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
-#define FIRST_BITS 12u
-#define LAST_BITS  28u
+#define FIRST_SIZE 4096u
+#define LAST_SIZE  (1u << 28)
 #define TAG_MASK   0xffffffff00000000u
 #define PAGE       ((uintptr_t)65536) /* of every machine a multiple */
 
 struct index_table {
-    uint32_t bits;
+    uint32_t size;   /* places */
     uint32_t filled; /* (atomic) entries */
     uint64_t entries[];
 };
 
-/* By the upper half alone, which an entry keeps: so a copy needs no record. Fibonacci hashing, Knuth 6.4. */
-static uint64_t place(uint64_t entry, uint32_t bits) {
-    return (entry >> 32) * 0x9E3779B97F4A7C15u >> (64 - bits);
+/* By the upper half alone, which an entry keeps: so a copy needs no record. Scattered by Fibonacci hashing
+ * (Knuth 6.4), then scaled, since sizes are no powers of two. */
+static uint64_t place(uint64_t entry, uint32_t size) {
+    return (uint64_t)((uint32_t)(entry >> 32) * 0x9E3779B9u) * size >> 32;
 }
 
-static size_t table_bytes(uint32_t bits) {
-    return sizeof(struct index_table) + (sizeof(uint64_t) << bits);
+static uint64_t after(uint64_t place, uint32_t size) {
+    return place + 1 != size ? place + 1 : 0;
+}
+
+static size_t table_bytes(uint32_t size) {
+    return sizeof(struct index_table) + sizeof(uint64_t) * size;
 }
 
 /* Walks the probe sequence: the id found, or 0 with *empty at the place for a new entry, null if there is
  * none. */
 static uint32_t probe(struct index_table *table, uint64_t hash, index_same *same, const void *key,
                       uint64_t **empty) {
-    uint64_t mask = ((uint64_t)1 << table->bits) - 1, at = place(hash, table->bits);
-    for (uint64_t i = 0; i <= mask; i++, at = (at + 1) & mask) {
+    uint64_t at = place(hash, table->size);
+    for (uint32_t i = 0; i < table->size; i++, at = after(at, table->size)) {
         uint64_t entry = __atomic_load_n(&table->entries[at], __ATOMIC_ACQUIRE);
         *empty = &table->entries[at];
         if (entry == 0)
@@ -58,20 +63,19 @@ uint32_t index_find(const struct index *self, uint64_t hash, index_same *same, c
 void index_prefetch(const struct index *self, uint64_t hash) {
     const struct index_table *table = __atomic_load_n(&self->table, __ATOMIC_ACQUIRE);
     if (table != NULL)
-        __builtin_prefetch(&table->entries[place(hash, table->bits)]);
+        __builtin_prefetch(&table->entries[place(hash, table->size)]);
 }
 
 /* ---- growing ---- */
 
 static void copy_entries(struct index_table *to, struct index_table *from) {
-    uint64_t mask = ((uint64_t)1 << to->bits) - 1;
-    for (uint64_t i = 0; i < (uint64_t)1 << from->bits; i++) {
+    for (uint32_t i = 0; i < from->size; i++) {
         uint64_t entry = __atomic_load_n(&from->entries[i], __ATOMIC_ACQUIRE);
         if (entry == 0)
             continue;
-        uint64_t at = place(entry, to->bits);
+        uint64_t at = place(entry, to->size);
         while (to->entries[at] != 0)
-            at = (at + 1) & mask;
+            at = after(at, to->size);
         to->entries[at] = entry;
         to->filled++;
     }
@@ -79,18 +83,18 @@ static void copy_entries(struct index_table *to, struct index_table *from) {
 
 static void give_back(struct index_table *old) {
     uintptr_t from = ((uintptr_t)old + sizeof *old + PAGE - 1) & ~(PAGE - 1);
-    uintptr_t to = ((uintptr_t)old + table_bytes(old->bits)) & ~(PAGE - 1);
+    uintptr_t to = ((uintptr_t)old + table_bytes(old->size)) & ~(PAGE - 1);
     if (to > from)
         sys_advise((void *)from, to - from, MADV_DONTNEED);
 }
 
-/* Puts a table of twice the size in place of `old`, which may be null. */
+/* Puts a table that is larger by half in place of `old`, which may be null. */
 static struct index_table *grow(struct index *self, struct index_table *old) {
-    uint32_t bits = old != NULL ? old->bits + 1 : FIRST_BITS;
-    struct index_table *fresh = arena_map(table_bytes(bits));
+    uint32_t size = old != NULL ? old->size + old->size / 2 : FIRST_SIZE;
+    struct index_table *fresh = arena_map(table_bytes(size));
     if (fresh == NULL)
         return old; /* fuller than it should be, yet correct */
-    fresh->bits = bits;
+    fresh->size = size;
     if (old != NULL)
         copy_entries(fresh, old);
     struct index_table *present = old;
@@ -100,14 +104,14 @@ static struct index_table *grow(struct index *self, struct index_table *old) {
             give_back(old);
         return fresh;
     }
-    sys_unmap(fresh, table_bytes(bits));
+    sys_unmap(fresh, table_bytes(size));
     return present;
 }
 
 static struct index_table *roomy_table(struct index *self) {
     struct index_table *table = __atomic_load_n(&self->table, __ATOMIC_ACQUIRE);
-    if (table != NULL && (table->bits >= LAST_BITS ||
-                          __atomic_load_n(&table->filled, __ATOMIC_RELAXED) < (3u << table->bits) / 4))
+    if (table != NULL &&
+        (table->size >= LAST_SIZE || __atomic_load_n(&table->filled, __ATOMIC_RELAXED) < table->size / 5 * 4))
         return table;
     return grow(self, table);
 }

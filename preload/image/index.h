@@ -1,8 +1,8 @@
 /* index.h - a lock-free index from a 64-bit hash to a record id: insert and look up, never remove.
  *
- * One open-addressed table; when it is three quarters full a copy of twice the size takes its place, and the
- * old one's pages are given back: who still looks there finds nothing and looks again. An entry is the upper
- * half of the hash and the id in one word, so an insertion is one compare-and-swap.
+ * One open-addressed table; when it is four fifths full a copy that is larger by half takes its place, and
+ * the old one's pages are given back: who still looks there finds nothing and looks again. An entry is the
+ * upper half of the hash and the id in one word, so an insertion is one compare-and-swap.
  *
  * Holds:   an id in the index belongs to a published record.
  *          Equal keys have equal ids, but for one that is inserted in the very moment in which the table is

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../blocks.h"
 #include "../unwind/unwind.h"
 #include "details.h"
 
@@ -80,6 +81,7 @@ struct thread {
     struct context_cell *contexts; /* CONTEXT_CELLS; null: not needed yet */
     struct foreign foreign[FOREIGN_CELLS];
     struct call_stack stack;
+    struct blocks_near near;
     uint64_t random;                /* of sample.h */
     uint64_t until_verify;          /* stacks until the next that is verified */
     struct call_stack *reference;   /* of verify.c; null: not needed yet */

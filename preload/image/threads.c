@@ -31,6 +31,7 @@ static struct thread *new_state(uint32_t slot) {
     if (self == NULL || !cells_open(self))
         return NULL;
     self->slot = slot;
+    blocks_near_open(&self->near);
     self->epoch = __atomic_load_n(&cells_epoch, __ATOMIC_ACQUIRE); /* partner: cells_retire */
     /* entered like any stack's, so that blocks of these stacks are counted in these very cells */
     self->overflow_cell = cells_find(self, HT_STACK_OVERFLOW);

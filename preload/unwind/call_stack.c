@@ -3,6 +3,8 @@
  * Threads: each its own.  Signals: no.  Heap: never. */
 #include "call_stack.h"
 
+#include "cfi.h"
+
 #include "../platform/arena.h"
 
 #include <stddef.h>
@@ -16,7 +18,7 @@ bool call_stack_open(struct call_stack *self, uint32_t nframe, struct stack_hash
     uint32_t capacity = nframe + STACK_FRAMES_BELOW;
     if (capacity > STACK_FRAMES_MAX)
         capacity = STACK_FRAMES_MAX;
-    *self = (struct call_stack){.nframe = nframe, .capacity = capacity, .point = point};
+    *self = (struct call_stack){.nframe = nframe, .capacity = capacity, .point = point, .cfi = &cfi_none};
     self->window_power =
         (struct stack_hash){stack_hash_raised(point.a, nframe), stack_hash_raised(point.b, nframe)};
     struct stack_frame *all = arena_map((capacity + 1) * sizeof *all);
@@ -58,6 +60,14 @@ static uint64_t coded(const uintptr_t *newest_first, uint32_t at) {
     return (newest_first[at] & ADDRESS) | (exact ? STACK_EXACT : 0);
 }
 
+/* *same: all frames below are as they were; stays true while this is too. */
+static void put(struct call_stack *self, uint32_t at, uint64_t coded_pc, bool *same) {
+    struct stack_frame *frame = &self->frames[at];
+    *same = *same && at < self->count && frame->pc == coded_pc;
+    if (!*same)
+        call_stack_fill(frame, frame[-1].prefix, self->point, coded_pc);
+}
+
 void call_stack_set(struct call_stack *self, const uintptr_t *newest_first, uint32_t count) {
     uint32_t generation = __atomic_load_n(&reused_code_generation, __ATOMIC_ACQUIRE);
     bool same = true;
@@ -65,7 +75,7 @@ void call_stack_set(struct call_stack *self, const uintptr_t *newest_first, uint
         self->count = 0;
     self->generation = generation;
     for (uint32_t at = 0; at < count; at++)
-        call_stack_put(self, at, coded(newest_first, count - 1 - at), &same);
+        put(self, at, coded(newest_first, count - 1 - at), &same);
     self->count = count;
     self->cut = false;
     self->known = 0;

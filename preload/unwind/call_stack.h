@@ -14,6 +14,7 @@
 #define HEAPTALLY_CALL_STACK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "reused_code.h"
@@ -76,22 +77,38 @@ static inline uint32_t call_stack_first(const struct call_stack *self) {
 /* The hash of all kept frames, canonical; (1, 1) for none. */
 struct stack_hash call_stack_hash(const struct call_stack *self);
 
-/* Puts a frame at `at`; the caller sets count at the end. *same: all frames below are as they were; stays
- * true while this is too, and its hash and owner are then kept. */
-static inline __attribute__((always_inline)) void call_stack_put(struct call_stack *self, uint32_t at,
-                                                                 uint64_t coded_pc, bool *same) {
-    struct stack_frame *frame = &self->frames[at];
-    if (*same && at < self->count && frame->pc == coded_pc)
-        return;
-    *same = false;
-    uint32_t salt = reused_code_salt((uintptr_t)(coded_pc & ~STACK_EXACT));
-    frame->prefix =
-        stack_hash_put(frame[-1].prefix, self->point, coded_pc & ~STACK_EXACT, coded_pc >> 63, salt);
+/* Makes *frame the one on top of those with the hash `below`; returns the hash with it. */
+static inline __attribute__((always_inline)) struct stack_hash call_stack_fill(struct stack_frame *frame,
+                                                                               struct stack_hash below,
+                                                                               struct stack_hash point,
+                                                                               uint64_t coded_pc) {
+    uint64_t pc = coded_pc & ~STACK_EXACT;
+    uint32_t salt = reused_code_salt((uintptr_t)pc);
+    struct stack_hash prefix = stack_hash_put(below, point, pc, coded_pc >> 63, salt);
+    frame->prefix = prefix;
     frame->pc = coded_pc;
     frame->salt = salt;
     frame->owner = 0;
     frame->id = 0;
     frame->cell = 0;
+    return prefix;
+}
+
+/* Puts frames on top of the `kept` oldest ones, which are as they were, to make it `count`; *coded_pc is the
+ * oldest one's, and the next is always `stride` further. Frames that are what they were, and all below them,
+ * keep their hash and their owner. */
+static inline __attribute__((always_inline)) void call_stack_append(struct call_stack *self, uint32_t kept,
+                                                                    const uint64_t *coded_pc,
+                                                                    ptrdiff_t stride, uint32_t count) {
+    struct stack_frame *frame = self->frames + kept, *end = self->frames + count;
+    uint32_t known = self->count < count ? self->count : count;
+    const struct stack_frame *known_end = self->frames + known;
+    self->count = count;
+    for (; frame < known_end && frame->pc == *coded_pc; coded_pc += stride)
+        frame++;
+    struct stack_hash prefix = frame[-1].prefix, point = self->point;
+    for (; frame != end; frame++, coded_pc += stride)
+        prefix = call_stack_fill(frame, prefix, point, *coded_pc);
 }
 
 #endif

@@ -40,33 +40,38 @@
 
 #include <stddef.h>
 
+struct cfi_stack cfi_none;
+
 #if defined(__x86_64__)
 
 /* Frames that a walk goes below the window before it gives up. */
 #define WALK_BELOW 2048u
 
-uint32_t cfi_generation;
+uint32_t cfi_generation = 1;
 
 static uint32_t walk_limit(const struct call_stack *stack) {
     uint32_t limit = stack->nframe + WALK_BELOW;
     return limit < stack->capacity ? limit : stack->capacity;
 }
 
-static struct cfi_stack *make(const struct call_stack *stack) {
+/* False: no memory. */
+static bool make(struct call_stack *stack) {
     size_t walk = walk_limit(stack) + (size_t)2;
-    struct cfi_stack *self = arena_map(sizeof *self);
+    struct cfi_stack *self = arena_map(sizeof *self + MEMO_COUNT * sizeof *self->memos);
     if (self == NULL)
-        return NULL;
+        return false;
     struct frame *frames = arena_map((stack->capacity + (size_t)1) * sizeof *frames);
-    self->words = arena_map(3 * (stack->capacity + (size_t)1) * sizeof *self->words);
+    self->words = arena_map((3 * (stack->capacity + (size_t)1) + 1) * sizeof *self->words);
     self->extra_slot = arena_map(stack->capacity * sizeof *self->extra_slot);
     self->walk = arena_map(walk * sizeof *self->walk);
     if (frames == NULL || self->words == NULL || self->extra_slot == NULL || self->walk == NULL)
-        return NULL;
-    self->epoch = 1;
+        return false;
+    *self->words++ = (struct word){(uintptr_t)&self->words, 0}; /* ends cfi_is_kept */
     self->frames = frames + 1;
+    self->end = self->frames;
     frames[0].sp = UINTPTR_MAX; /* ends find_kept, and is no walked frame's */
-    return self;
+    stack->cfi = self;
+    return true;
 }
 
 /* ---- meeting the kept stack ---- */
@@ -100,51 +105,88 @@ static inline struct word *enter_words(const struct frame *frame, uintptr_t extr
 
 /* ---- memo of recent stacks ---- */
 
+/* Each place decides by another word. */
+static struct memo *next_place(struct cfi_stack *self, const struct memo *memo, uint64_t word) {
+    uint64_t place = (uint64_t)(memo - self->memos);
+    return &self->memos[(place ^ word) * 0x9E3779B97F4A7C15u >> (64 - MEMO_BITS)];
+}
+
+uint32_t cfi_recall(struct call_stack *stack, uintptr_t pc, uintptr_t sp, uintptr_t bp) {
+    struct cfi_stack *self = stack->cfi;
+    if (!cfi_is_current(self))
+        return 0;
+    const struct memo *memo = cfi_first_place(self, pc, sp);
+    for (int more = MEMO_PLACES; cfi_begins(memo, pc, sp) && cfi_is_based(self, memo, bp);) {
+        uintptr_t slot = cfi_changed_slot(memo);
+        if (slot == (uintptr_t)memo && cfi_is_kept(stack, self, memo))
+            return memo->value;
+        if (slot == (uintptr_t)memo || --more == 0)
+            break;
+        memo = next_place(self, memo, word_at(slot));
+    }
+    self->vacant = (uint32_t)(memo - self->memos);
+    self->missed = true;
+    return 0;
+}
+
 static void remember(struct call_stack *stack, uint32_t value) {
     struct cfi_stack *self = stack->cfi;
-    if (self == NULL || self->base + 1 >= self->count || self->guessed)
+    if (self->base + 1 >= self->count || self->guessed)
         return;
     const struct frame *newest = &self->frames[self->count - 1], *base = &self->frames[self->base];
     uint32_t count = newest->words - cfi_words_below(self, self->base);
     if (count > MEMO_WORDS || newest->from != FROM_CALLER)
         return;
     struct memo *memo = &self->memos[self->vacant];
-    memo->epoch = 0; /* a handler on top of this one may never come back here */
+    memo->pc = 0; /* a handler on top of this one may never come back here */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    memo->pc = newest->pc;
     memo->sp = newest->sp;
-    memo->bp = newest->bp;
-    memo->needs_bp = newest->needs_bp;
-    memo->base_sp = base->sp;
-    memo->base_bp = base->bp;
-    memo->base_needs_bp = base->needs_bp;
     memo->base_prefix = stack->frames[self->base].prefix;
+    memo->base_sp = base->sp;
+    memo->base = base;
+    memo->base_frame = &stack->frames[self->base];
     memo->value = value;
-    memo->base = self->base;
-    memo->depth = self->count;
-    memo->count = count;
+    memo->deep = self->count > stack->nframe ? (uint16_t)self->count : 0;
+    memo->needs_bp = newest->needs_bp;
+    memo->base_needs_bp = base->needs_bp;
+    memo->bp = newest->bp;
+    memo->base_bp = base->bp;
     for (uint32_t i = 0; i < count; i++)
         memo->words[i] = self->words[newest->words - 1 - i];
+    memo->words[count] = (struct word){(uintptr_t)memo, 0}; /* pc is not 0 */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    memo->epoch = self->epoch;
+    memo->pc = newest->pc;
 }
 
-/* Code was unmapped, or the last walk is not to be trusted. */
-static void start_anew(struct call_stack *stack, uint32_t generation) {
-    struct cfi_stack *self = stack->cfi;
-    self->generation = generation;
-    self->count = self->base = 0;
-    self->memory = (struct known_memory){0, 0}; /* may be of another thread's stack */
+static void forget_memos(struct cfi_stack *self) {
+    for (uint32_t i = 0; i < MEMO_COUNT; i++)
+        self->memos[i].pc = 0;
+}
+
+static void set_count(struct call_stack *stack, uint32_t count) {
+    stack->cfi->count = count;
+    stack->cfi->end = stack->cfi->frames + count;
+}
+
+/* The last walk is not to be trusted. What memos say is: their words are read as a walk would read them. */
+static void start_anew(struct call_stack *stack) {
+    set_count(stack, 0);
+    stack->cfi->base = 0;
+    stack->cfi->memory = (struct known_memory){0, 0}; /* may be of another thread's stack */
     stack->count = 0;
-    if (++self->epoch == 0) {
-        memset(self->memos, 0, sizeof self->memos);
-        self->epoch = 1;
-    }
 }
 
 void cfi_reset(struct call_stack *stack) {
-    if (stack->cfi != NULL)
-        start_anew(stack, stack->cfi->generation);
+    if (stack->cfi != &cfi_none)
+        start_anew(stack);
+}
+
+/* Code was unmapped, or what a memo's value stands for is another. */
+static void forget_all(struct call_stack *stack, uint32_t generation) {
+    forget_memos(stack->cfi);
+    start_anew(stack);
+    stack->cfi->nframe = stack->nframe;
+    stack->cfi->generation = generation;
 }
 
 /* ---- a whole stack ---- */
@@ -152,27 +194,29 @@ void cfi_reset(struct call_stack *stack) {
 /* Puts the walked frames on top of the `kept` oldest ones. There is room for them. */
 static inline void append(struct call_stack *stack, uint32_t kept, const struct walked *end) {
     struct cfi_stack *self = stack->cfi;
+    const struct walked *first = self->walk, *walked = end;
     struct frame *frame = self->frames + kept;
-    struct word *word = self->words + frame[-1].words;
+    struct word *words = self->words, *word = words + frame[-1].words;
     uint8_t needs_bp = frame[-1].needs_bp;
-    uint32_t at = kept;
-    bool same = true;
-    for (const struct walked *walked = end; walked-- != self->walk; frame++, at++) {
+    for (; walked-- != first; frame++) {
+        const struct state *state = &walked->state;
         unsigned flags = walked->row.bp; /* CFI_BP_USED is 4, CFI_BP_PASSED_ON 8 */
         needs_bp = (uint8_t)((flags >> 2 | (flags >> 3 & needs_bp)) & 1);
-        *frame = (struct frame){.pc = walked->pc,
-                                .sp = walked->sp,
-                                .bp = walked->bp,
-                                .bp_slot = walked->bp_slot,
-                                .from = walked->from,
+        *frame = (struct frame){.pc = state->pc,
+                                .sp = state->sp,
+                                .bp = state->bp,
+                                .bp_slot = state->bp_slot,
+                                .from = state->from,
                                 .needs_bp = needs_bp};
-        if (unlikely(walked->from != FROM_CALL))
-            self->extra_slot[at] = walked->extra_slot;
-        word = enter_words(frame, walked->extra_slot, word);
-        frame->words = (uint32_t)(word - self->words);
-        call_stack_put(stack, at, walked->pc, &same);
+        if (unlikely(state->from != FROM_CALL))
+            self->extra_slot[frame - self->frames] = state->extra_slot;
+        word = enter_words(frame, state->extra_slot, word);
+        frame->words = (uint32_t)(word - words);
     }
-    self->count = stack->count = at;
+    uint32_t count = kept + (uint32_t)(end - first);
+    set_count(stack, count);
+    call_stack_append(stack, kept, &end[-1].state.pc, -(ptrdiff_t)(sizeof *end / sizeof end->state.pc),
+                      count);
 }
 
 /* The walk has met kept frame `at` as `now`, and everything below is unchanged. */
@@ -184,7 +228,7 @@ static inline void rejoin(struct call_stack *stack, uint32_t at, const struct st
                  (now->from != FROM_CALL && self->extra_slot[at] != now->extra_slot))) {
         kept->bp_slot = now->bp_slot;
         kept->bp = now->bp;
-        kept->from = (uint8_t)now->from;
+        kept->from = now->from;
         self->extra_slot[at] = now->extra_slot;
         kept->words =
             (uint32_t)(enter_words(kept, now->extra_slot, self->words + kept[-1].words) - self->words);
@@ -195,7 +239,8 @@ static inline void rejoin(struct call_stack *stack, uint32_t at, const struct st
 
 /* The walk has met nothing that was kept. */
 static void begin_with_walk(struct call_stack *stack, bool cut, const struct walked *end) {
-    stack->cfi->epoch += stack->cut != cut; /* what memos say of a whole stack is not of a cut one */
+    if (cut && !stack->cut) /* what memos say of a whole stack is not of a cut one */
+        forget_memos(stack->cfi);
     stack->cut = cut;
     append(stack, 0, end);
     stack->cfi->base = stack->cfi->count;
@@ -214,11 +259,12 @@ static void finish(struct call_stack *stack, enum step result, bool by_guess, co
     }
     begin_with_walk(stack, false, end);
     if (result == ENDED_BY_MEMORY || by_guess)
-        self->count = 0; /* it depends on what can be read, or was led astray: do not rejoin it */
+        set_count(stack, 0); /* it depends on what can be read, or was led astray: do not rejoin it */
 }
 
 static void walk_by_gcc(struct call_stack *stack, const struct caller *caller) {
-    stack->cfi->count = stack->cfi->base = 0;
+    set_count(stack, 0);
+    stack->cfi->base = 0;
     unwinder_gcc.walk(stack, caller);
 }
 
@@ -229,80 +275,90 @@ static inline bool may_rejoin(const struct call_stack *stack, uint32_t count) {
 
 /* Tries to end the walk at kept frame `at`, which has the state of `now`. If it cannot, `at` becomes the next
  * kept frame that could be met. */
-static inline bool try_to_rejoin(struct call_stack *stack, int64_t *at, const struct state *now,
+static inline bool try_to_rejoin(struct call_stack *stack, const struct frame **kept, const struct state *now,
                                  const struct walked *end) {
     struct cfi_stack *self = stack->cfi;
-    uint32_t count = (uint32_t)(*at + 1 + (end - self->walk));
+    int64_t at = *kept - self->frames;
+    uint32_t count = (uint32_t)(at + 1 + (end - self->walk));
     if (unlikely(!may_rejoin(stack, count))) {
-        *at = -1;
+        *kept = &self->frames[-1];
         return false;
     }
-    int64_t low = cfi_first_word(stack, count), last = cfi_words_below(self, *at);
+    int64_t low = cfi_first_word(stack, count), last = cfi_words_below(self, at);
     int64_t word = last > low ? cfi_changed_word(self->words, low, last) : low - 1;
     if (likely(word < low)) {
-        rejoin(stack, (uint32_t)*at, now, end);
+        rejoin(stack, (uint32_t)at, now, end);
         return true;
     }
-    *at = below_word(self, *at, word);
+    *kept = &self->frames[below_word(self, at, word)];
     return false;
 }
 
-static void walk_from(struct call_stack *stack, struct state now, const struct caller *caller) {
+/* From where walk[0] has been set to. */
+static void walk_on(struct call_stack *stack, const struct caller *caller) {
     struct cfi_stack *self = stack->cfi;
-    const struct frame *frames = self->frames;
-    int64_t kept = (int64_t)self->count - 1;
-    struct walked *end = self->walk, *limit = end + walk_limit(stack);
+    const struct frame *kept = self->frames + self->count - 1;
+    struct walked *at = self->walk, *limit = at + walk_limit(stack);
     enum step result;
-    self->guessed = false;
-    for (;;) {
+    bool guessed = false;
+    for (;; at++) {
         /* Along one stack rsp falls from old to new, so frames that lie below are passed by. */
-        while (frames[kept].sp < now.sp)
+        while (kept->sp < at->state.sp)
             kept--;
-        if (unlikely(same_state(&frames[kept], &now)) && try_to_rejoin(stack, &kept, &now, end))
-            return;
-        if (unlikely(end == limit)) {
-            self->frames[-1].words = 0;
-            begin_with_walk(stack, true, end);
-            return;
-        }
-        struct cfi_row row = cfi_rows_find(now.pc);
-        *end++ = (struct walked){now.pc, now.sp, now.bp, now.bp_slot, now.extra_slot, row, (uint8_t)now.from};
-        result = step(&self->memory, row, &now);
-        if (unlikely(row.kind >= CFI_SIGNAL)) {
-            self->guessed |= row.kind == CFI_GUESS;
-            if (row.kind == CFI_SIGNAL) /* onto another stack, perhaps */
-                kept = (int64_t)self->count - 1;
-        }
-        if (unlikely(result != STEPPED) || unlikely(is_no_pc(now.pc)))
+        if (unlikely(same_state(kept, &at->state)) && try_to_rejoin(stack, &kept, &at->state, at))
             break;
+        if (unlikely(at == limit)) {
+            self->frames[-1].words = 0;
+            begin_with_walk(stack, true, at);
+            break;
+        }
+        struct cfi_row row = cfi_rows_find(at->state.pc);
+        at->row = row;
+        result = step(&self->memory, row, at->state.sp, at->state.bp, &at[1].state);
+        if (unlikely(row.kind >= CFI_SIGNAL)) {
+            guessed |= row.kind == CFI_GUESS;
+            if (row.kind == CFI_SIGNAL) /* onto another stack, perhaps */
+                kept = self->frames + self->count - 1;
+        }
+        if (likely(result == STEPPED) && likely(!is_no_pc(at[1].state.pc)))
+            continue;
+        if (result == NEEDS_MORE)
+            walk_by_gcc(stack, caller);
+        else
+            finish(stack, result, row.kind == CFI_GUESS, &at[1].state, at + 1);
+        break;
     }
-    if (result == NEEDS_MORE)
-        walk_by_gcc(stack, caller);
-    else
-        finish(stack, result, end[-1].row.kind == CFI_GUESS, &now, end);
+    self->guessed = guessed;
 }
 
 static void walk(struct call_stack *stack, const struct caller *caller) {
-    if (unlikely(stack->cfi == NULL) && (stack->cfi = make(stack)) == NULL) {
+    if (unlikely(stack->cfi == &cfi_none) && !make(stack)) {
         unwinder_gcc.walk(stack, caller);
         return;
     }
     uint32_t generation = __atomic_load_n(&cfi_generation, __ATOMIC_ACQUIRE); /* partner: forget */
-    if (unlikely(stack->cfi->generation != generation))
-        start_anew(stack, generation);
-    struct state start = {.pc = caller->pc, .sp = caller_sp(caller), .bp = caller->bp, .from = FROM_CALLER};
-    while (unlikely(unwind_is_own((uintptr_t)start.pc))) { /* one hook called another */
-        if (step(&stack->cfi->memory, cfi_rows_find(start.pc), &start) != STEPPED)
+    if (unlikely(stack->cfi->generation != generation || stack->cfi->nframe != stack->nframe))
+        forget_all(stack, generation);
+    struct cfi_stack *self = stack->cfi;
+    struct state *start = &self->walk[0].state;
+    start->pc = caller->pc;
+    start->sp = caller_sp(caller);
+    start->bp = caller->bp;
+    while (unlikely(unwind_is_own((uintptr_t)start->pc))) { /* one hook called another */
+        if (step(&self->memory, cfi_rows_find(start->pc), start->sp, start->bp, &self->walk[1].state) !=
+            STEPPED)
             break;
-        start.bp_slot = 0;
-        start.from = FROM_CALLER;
+        *start = self->walk[1].state;
+        self->missed = false;
     }
+    start->bp_slot = 0;
+    start->from = FROM_CALLER;
     stack->known = 0;
-    if (!stack->cfi->missed || start.sp != caller_sp(caller))
-        stack->known = cfi_recall(stack, (uintptr_t)start.pc, start.sp, start.bp);
-    stack->cfi->missed = false;
+    if (!self->missed)
+        stack->known = cfi_recall(stack, (uintptr_t)start->pc, start->sp, start->bp);
+    self->missed = false;
     if (stack->known == 0)
-        walk_from(stack, start, caller);
+        walk_on(stack, caller);
 }
 
 static void forget(void) {

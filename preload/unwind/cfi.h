@@ -23,50 +23,57 @@ struct word {
  *
  * The first place to look is given by pc and sp. Stacks that have these in common differ in some word: what a
  * memo does not have, but memory does, gives the next place, so each place decides by another word. */
-#define MEMO_WORDS  11
+#define MEMO_WORDS  10
 #define MEMO_BITS   9
+#define MEMO_COUNT  (1u << MEMO_BITS)
 #define MEMO_PLACES 4
 
 struct memo {
-    uintptr_t pc, sp; /* the newest frame's */
-    uintptr_t base_sp;
+    uintptr_t pc; /* the newest frame's; 0: none */
+    uintptr_t sp;
     struct stack_hash base_prefix;
-    uint32_t epoch; /* of the cfi_stack */
+    uintptr_t base_sp;
+    const struct frame *base;
+    const struct stack_frame *base_frame; /* the same one's */
     uint32_t value;
-    uint32_t base;
-    uint32_t depth; /* frames of the whole stack */
-    uint32_t count;
+    uint16_t deep; /* frames of the whole stack, if more than nframe; else 0 */
     union {
         struct {
             uint8_t needs_bp, base_needs_bp;
         };
         uint16_t need_any;
     };
-    struct word words[MEMO_WORDS]; /* newest first, down to those of the base */
-    uintptr_t bp, base_bp;         /* the newest frame's, the base's */
+    struct word words[MEMO_WORDS + 1]; /* newest first, down to those of the base; then one that differs,
+                                          whose slot is the memo */
+    uintptr_t bp, base_bp;             /* the newest frame's, the base's */
 } __attribute__((aligned(64)));
 _Static_assert(offsetof(struct memo, words) == 64, "most looks end with two lines of the cache");
 _Static_assert(sizeof(struct memo) == 256, "found by a shift; what is compared first is on one line");
+_Static_assert(STACK_FRAMES_MAX <= UINT16_MAX, "deep");
 
 struct cfi_stack {
-    uint32_t generation;  /* of the rows that the kept frames are of */
-    uint32_t epoch;       /* memos of others are void */
-    uint32_t count;       /* kept frames; 0: nothing to rejoin */
+    uint32_t generation;     /* of the rows that the kept frames are of */
+    uint32_t count;          /* kept frames; 0: nothing to rejoin */
+    const struct frame *end; /* of them */
+    struct word *words;      /* oldest first; the end's, then each frame's: at most 3; words[-1] differs */
+    struct frame *frames; /* outermost first; frames[-1] is none's: its words are those of the step out of the
+                             outermost frame, which found no caller */
     uint32_t base;        /* where the last walk rejoined; count if it did not */
+    uint32_t nframe;      /* of the call_stack, when the memos were made */
     bool guessed;         /* the last walk went by a guess */
     bool missed;          /* the last look was for this very stack, in vain */
     uint32_t vacant;      /* where it ended: the place for a new memo */
-    struct word *words;   /* oldest first; the end's, then each frame's: at most 3 */
-    struct frame *frames; /* outermost first; frames[-1] is none's: its words are those of the step out of the
-                             outermost frame, which found no caller */
     struct walked *walk;  /* newest first */
     uintptr_t
         *extra_slot; /* of kept frames from FROM_REALIGNED (their CFA's) and FROM_SIGNAL (their rsp's) */
     struct known_memory memory;
-    struct memo memos[1u << MEMO_BITS];
+    struct memo memos[]; /* MEMO_COUNT */
 };
 
-/* (atomic) Advances when code is unmapped. */
+/* A call_stack's before its first walk, and for ever where another back-end walks: nothing is found in it. */
+extern struct cfi_stack cfi_none;
+
+/* (atomic) Advances when code is unmapped; cfi_none's is never reached. */
 extern uint32_t cfi_generation;
 
 /* The last walk is not to be trusted, or was another thread's. */
@@ -120,66 +127,75 @@ static inline int64_t cfi_first_word(const struct call_stack *stack, uint32_t co
     return likely(count <= stack->nframe) ? 0 : cfi_words_below(stack->cfi, count - stack->nframe);
 }
 
-static inline uint32_t cfi_next_place(uint64_t place, uint64_t word) {
-    return (uint32_t)((place ^ word) * 0x9E3779B97F4A7C15u >> (64 - MEMO_BITS));
+/* As an offset, which is all that is wanted of it: the middle of the sum of two products, by constants that
+ * fit into the instruction. */
+static inline struct memo *cfi_first_place(struct cfi_stack *self, uintptr_t pc, uintptr_t sp) {
+    uint64_t offset = (pc * 0x61C88647u + sp * 0x5851F42Du) >> 24 & (MEMO_COUNT - 1) * sizeof *self->memos;
+    return (struct memo *)(void *)((char *)self->memos + offset);
 }
 
-static inline bool cfi_is_base(const struct call_stack *stack, const struct memo *memo, uintptr_t bp) {
-    const struct frame *base = &stack->cfi->frames[memo->base];
-    const struct stack_hash *prefix = &stack->frames[memo->base].prefix;
-    return base->sp == memo->base_sp && prefix->a == memo->base_prefix.a &&
-           prefix->b == memo->base_prefix.b &&
+static inline bool cfi_is_current(const struct cfi_stack *self) {
+    /* acquire: partner of forget in cfi.c */
+    return likely(self->generation == __atomic_load_n(&cfi_generation, __ATOMIC_ACQUIRE));
+}
+
+static inline bool cfi_begins(const struct memo *memo, uintptr_t pc, uintptr_t sp) {
+    return likely(memo->pc == pc) && likely(memo->sp == sp);
+}
+
+/* Whether the memo's base is there, and it and all below it are what they were. bp: the newest frame's. */
+static inline __attribute__((always_inline)) bool cfi_is_based(const struct cfi_stack *self,
+                                                               const struct memo *memo, uintptr_t bp) {
+    return likely(memo->base < self->end) && likely(memo->base->sp == memo->base_sp) &&
+           likely(memo->base_frame->prefix.a == memo->base_prefix.a) &&
+           likely(memo->base_frame->prefix.b == memo->base_prefix.b) &&
            (likely(memo->need_any == 0) || ((memo->needs_bp == 0 || memo->bp == bp) &&
-                                            (memo->base_needs_bp == 0 || memo->base_bp == base->bp)));
+                                            (memo->base_needs_bp == 0 || memo->base_bp == memo->base->bp)));
 }
 
-/* Whether the memo is of the newest frame and the base of the caller's stack; if so, *word is the first of
- * its words that is not what it was, null if there is none. */
-static inline __attribute__((always_inline)) bool cfi_begins(const struct call_stack *stack,
-                                                             const struct memo *memo, uintptr_t pc,
-                                                             uintptr_t sp, uintptr_t bp,
-                                                             const struct word **word) {
-    const struct cfi_stack *self = stack->cfi;
-    if (memo->pc != pc || memo->sp != sp || unlikely(memo->epoch != self->epoch) ||
-        unlikely(memo->base >= self->count) || !cfi_is_base(stack, memo, bp))
-        return false;
-    const struct word *at = memo->words, *end = at + memo->count;
-    while (at != end && word_at(at->slot) == at->value)
-        at++;
-    *word = at == end ? NULL : at;
-    return true;
+/* The slot of the first of the memo's words that is not what it was; the memo itself: all are. */
+static inline __attribute__((always_inline)) uintptr_t cfi_changed_slot(const struct memo *memo) {
+    uintptr_t slot;
+#pragma GCC unroll 16
+    for (uint32_t i = 0; i <= MEMO_WORDS; i++) {
+        slot = memo->words[i].slot;
+        if (word_at(slot) != memo->words[i].value)
+            break;
+    }
+    return slot;
+}
+
+static inline bool cfi_same_below(const struct word **at) {
+    --*at;
+    return word_at((*at)->slot) == (*at)->value;
 }
 
 /* Whether the words of the kept frames below the memo's base are what they were, down to the window. */
-static inline bool cfi_is_kept(const struct call_stack *stack, const struct memo *memo) {
-    const struct cfi_stack *self = stack->cfi;
-    int64_t low = cfi_first_word(stack, memo->depth), last = cfi_words_below(self, memo->base);
-    return last <= low || cfi_changed_word(self->words, low, last) < low;
+static inline __attribute__((always_inline)) bool
+cfi_is_kept(const struct call_stack *stack, const struct cfi_stack *self, const struct memo *memo) {
+    const struct word *words = self->words, *at = words + memo->base[-1].words;
+    if (unlikely(memo->deep != 0)) {
+        int64_t low = cfi_first_word(stack, memo->deep), end = memo->base[-1].words;
+        return end <= low || cfi_changed_word(words, low, end) < low;
+    }
+    while (cfi_same_below(&at) && cfi_same_below(&at) && cfi_same_below(&at) && cfi_same_below(&at))
+        ;
+    return at < words;
 }
 
-/* The value remembered for the stack of a caller, or 0. */
-static inline __attribute__((always_inline)) uint32_t cfi_recall(struct call_stack *stack, uintptr_t pc,
-                                                                 uintptr_t sp, uintptr_t bp) {
+/* The value remembered for the stack of a caller, if it is in the first place to look at. Calls nothing. */
+static inline __attribute__((always_inline)) bool
+cfi_recall_first(const struct call_stack *stack, uintptr_t pc, uintptr_t sp, uintptr_t bp, uint32_t *value) {
     struct cfi_stack *self = stack->cfi;
-    /* acquire: partner of forget in cfi.c */
-    if (unlikely(self == NULL) ||
-        unlikely(self->generation != __atomic_load_n(&cfi_generation, __ATOMIC_ACQUIRE)))
-        return 0;
-    const struct memo *memo = &self->memos[cfi_next_place(sp * 0xD6E8FEB86659FD93u, pc)];
-    const struct word *word;
-    for (int more = MEMO_PLACES - 1; likely(cfi_begins(stack, memo, pc, sp, bp, &word)); more--) {
-        if (likely(word == NULL)) {
-            if (likely(cfi_is_kept(stack, memo)))
-                return memo->value;
-            break;
-        }
-        if (more == 0)
-            break;
-        memo = &self->memos[cfi_next_place((uint64_t)(memo - self->memos), word_at(word->slot))];
-    }
-    self->vacant = (uint32_t)(memo - self->memos);
-    self->missed = true;
-    return 0;
+    const struct memo *memo = cfi_first_place(self, pc, sp);
+    if (!cfi_is_current(self) || !cfi_begins(memo, pc, sp) || !cfi_is_based(self, memo, bp) ||
+        unlikely(cfi_changed_slot(memo) != (uintptr_t)memo) || unlikely(!cfi_is_kept(stack, self, memo)))
+        return false;
+    *value = memo->value;
+    return true;
 }
+
+/* As cfi_recall_first, in all places; if in vain, the walk need not look again. */
+uint32_t cfi_recall(struct call_stack *stack, uintptr_t pc, uintptr_t sp, uintptr_t bp);
 
 #endif

@@ -29,14 +29,6 @@ struct frame {
     uint8_t needs_bp;  /* 1: the step out of it, or an older one, uses rbp as it is in this state */
 };
 
-/* A frame on a walk. */
-struct walked {
-    uint64_t pc;
-    uintptr_t sp, bp, bp_slot, extra_slot;
-    struct cfi_row row; /* how to step out of it */
-    uint8_t from;
-};
-
 /* Which words besides a saved rbp gave a frame's state. */
 enum from {
     FROM_CALL,      /* the return address at sp - 8 */
@@ -58,12 +50,19 @@ enum step { STEPPED, ENDED, ENDED_BY_MEMORY, NEEDS_MORE };
 #define UCONTEXT_SP (40 + 15 * sizeof(uintptr_t))
 #define UCONTEXT_PC (40 + 16 * sizeof(uintptr_t))
 
-/* What steps go by, in registers. */
+/* What a step makes, and the next one goes by. */
 struct state {
     uint64_t pc; /* coded */
     uintptr_t sp, bp;
-    uintptr_t bp_slot, extra_slot; /* as in struct frame; by FROM_REALIGNED the CFA's, by FROM_SIGNAL rsp's */
-    enum from from;
+    uintptr_t bp_slot;    /* as in struct frame */
+    uintptr_t extra_slot; /* by FROM_REALIGNED the CFA's, by FROM_SIGNAL rsp's; else unset */
+    uint8_t from;         /* enum from */
+};
+
+/* A frame on a walk. */
+struct walked {
+    struct state state;
+    struct cfi_row row; /* how to step out of it */
 };
 
 /* Frames are below 1 GiB; a CFA at or below rsp, or far above, is nonsense. */
@@ -71,17 +70,16 @@ static inline bool plausible(uintptr_t cfa, uintptr_t sp, unsigned bits) {
     return cfa - sp - 8 < (uintptr_t)1 << bits;
 }
 
-static inline enum step step_signal(struct known_memory *memory, struct state *state) {
-    uintptr_t context = state->sp;
+static inline enum step step_signal(struct known_memory *memory, uintptr_t context, struct state *next) {
     if (!known_memory_readable(memory, context + UCONTEXT_BP) ||
         !known_memory_readable(memory, context + UCONTEXT_PC))
         return ENDED_BY_MEMORY;
-    *state = (struct state){.pc = word_at(context + UCONTEXT_PC) | STACK_EXACT,
-                            .sp = word_at(context + UCONTEXT_SP),
-                            .bp = word_at(context + UCONTEXT_BP),
-                            .bp_slot = context + UCONTEXT_BP,
-                            .extra_slot = context + UCONTEXT_SP,
-                            .from = FROM_SIGNAL};
+    *next = (struct state){.pc = word_at(context + UCONTEXT_PC) | STACK_EXACT,
+                           .sp = word_at(context + UCONTEXT_SP),
+                           .bp = word_at(context + UCONTEXT_BP),
+                           .bp_slot = context + UCONTEXT_BP,
+                           .extra_slot = context + UCONTEXT_SP,
+                           .from = FROM_SIGNAL};
     return STEPPED;
 }
 
@@ -97,47 +95,47 @@ static inline bool guess_holds(uintptr_t sp, uintptr_t cfa) {
 
 /* A row that says more than a register plus a constant: what is special about it. STEPPED: *cfa is what the
  * rest of the step goes by. */
-static inline enum step special_cfa(struct known_memory *memory, enum cfi_kind kind, struct state *state,
-                                    uintptr_t *cfa) {
+static inline enum step special_cfa(struct known_memory *memory, enum cfi_kind kind, uintptr_t sp,
+                                    uintptr_t *cfa, struct state *next) {
     switch (kind) {
     case CFI_END: return ENDED;
     case CFI_FROM_SAVED:
         if (!known_memory_readable(memory, *cfa))
             return ENDED_BY_MEMORY;
-        state->from = FROM_REALIGNED;
-        state->extra_slot = *cfa;
+        next->from = FROM_REALIGNED;
+        next->extra_slot = *cfa;
         *cfa = word_at(*cfa);
         return STEPPED;
-    case CFI_GUESS: return guess_holds(state->sp, *cfa) ? STEPPED : ENDED_BY_MEMORY;
+    case CFI_GUESS: return guess_holds(sp, *cfa) ? STEPPED : ENDED_BY_MEMORY;
     default: return NEEDS_MORE;
     }
 }
 
-/* From a frame to its caller, by its row. The state is changed only by STEPPED. */
+/* From a frame with this rsp and rbp to its caller, by the frame's row. `next` holds it after STEPPED. */
 static inline __attribute__((always_inline)) enum step step(struct known_memory *memory, struct cfi_row row,
-                                                            struct state *state) {
-    uintptr_t cfa = (row.kind == CFI_FROM_SP ? state->sp : state->bp) + (uintptr_t)(intptr_t)row.cfa_offset;
-    state->from = FROM_CALL;
+                                                            uintptr_t sp, uintptr_t bp, struct state *next) {
+    uintptr_t cfa = (row.kind == CFI_FROM_SP ? sp : bp) + (uintptr_t)(intptr_t)row.cfa_offset, slot = 0;
+    next->from = FROM_CALL;
     if (unlikely(row.kind > CFI_FROM_BP)) {
         if (row.kind == CFI_SIGNAL)
-            return step_signal(memory, state);
-        enum step special = special_cfa(memory, (enum cfi_kind)row.kind, state, &cfa);
+            return step_signal(memory, sp, next);
+        enum step special = special_cfa(memory, (enum cfi_kind)row.kind, sp, &cfa, next);
         if (special != STEPPED)
             return special;
     }
-    if (unlikely(!plausible(cfa, state->sp, 30)) || unlikely(!known_memory_readable(memory, cfa - 8)))
+    if (unlikely(!plausible(cfa, sp, 30)) || unlikely(!known_memory_readable(memory, cfa - 8)))
         return ENDED_BY_MEMORY;
-    state->bp_slot = 0;
     unsigned place = row.bp & CFI_BP_PLACE;
     if (place != CFI_BP_KEPT) {
-        uintptr_t slot = (place == CFI_BP_CFA ? cfa : state->bp) + (uintptr_t)(intptr_t)row.bp_offset;
+        slot = (place == CFI_BP_CFA ? cfa : bp) + (uintptr_t)(intptr_t)row.bp_offset;
         if (unlikely(!known_memory_readable(memory, slot)))
             return ENDED_BY_MEMORY;
-        state->bp_slot = slot;
-        state->bp = word_at(slot);
+        bp = word_at(slot);
     }
-    state->pc = word_at(cfa - 8);
-    state->sp = cfa;
+    next->pc = word_at(cfa - 8);
+    next->sp = cfa;
+    next->bp = bp;
+    next->bp_slot = slot;
     return STEPPED;
 }
 

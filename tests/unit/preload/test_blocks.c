@@ -74,6 +74,42 @@ static void holds_neighbours_of_all_sizes(void **state) {
     }
 }
 
+/* Far enough apart for the same place among a thread's leaves. */
+#define SAME_PLACE ((uintptr_t)BLOCKS_NEAR << BLOCKS_LEAF_BITS)
+
+static void goes_the_short_way(void **state) {
+    (void)state;
+    struct blocks_near near = {0};
+    struct block block = {1, 1}, old = {9, 9};
+    uintptr_t at = HEAP + ((uintptr_t)512 << 20), tops = at + (4u << 20) - 32;
+    blocks_near_open(&near);
+    assert_null(blocks_near_place(&near, 0));
+    assert_null(blocks_near_place(&near, at));
+    blocks_near_note(&near, at);
+    assert_null(blocks_near_place(&near, at)); /* no block was ever there */
+    assert_int_equal(blocks_put(at, (struct block){511, MOST_CELL}, &old), BLOCKS_PUT);
+    blocks_near_note(&near, at);
+    assert_true(blocks_near_remove(&near, at, &block) && is(block, 511, MOST_CELL));
+    assert_false(blocks_near_remove(&near, at, &block));
+    for (uintptr_t a = at; a <= tops + 16; a += a == at + 128 ? tops - 128 - at : 16) {
+        uint32_t *place = blocks_near_place(&near, a);
+        assert_true(blocks_near_put(place, a, (struct block){0, MOST_CELL}));
+        assert_false(blocks_near_put(place, a, (struct block){7, 7}));
+        assert_false(blocks_near_put(place, a ^ 16, (struct block){7, 7}));
+        assert_false(blocks_near_remove(&near, a ^ 16, &block));
+        assert_false(blocks_near_remove(&near, a + 1, &block));
+        assert_false(blocks_near_remove(&near, a + 8, &block));
+        assert_false(blocks_near_remove(&near, a + SAME_PLACE, &block));
+        assert_false(blocks_near_remove(&near, a | (uintptr_t)1 << 56, &block));
+        assert_true(is(blocks_remove(a), 0, MOST_CELL));
+    }
+    assert_int_equal(blocks_put(at + SAME_PLACE, (struct block){24, 5}, &old), BLOCKS_PUT);
+    assert_false(blocks_near_remove(&near, at + SAME_PLACE, &block));
+    blocks_near_note(&near, at + SAME_PLACE);
+    assert_null(blocks_near_place(&near, at));
+    assert_true(blocks_near_remove(&near, at + SAME_PLACE, &block) && is(block, 24, 5));
+}
+
 static void says_what_it_replaces(void **state) {
     (void)state;
     const uint64_t sizes[][2] = {{24, 100}, {600, 700}, {9000, 100000}, {9000, (uint64_t)1 << 33}};
@@ -238,7 +274,12 @@ static void is_a_map(void **state) {
 
 static void exact_body(void) {
     struct block old;
+    struct blocks_near near = {0};
     blocks_exact();
+    CHECK(blocks_put(HEAP, (struct block){24, 1}, &old) == BLOCKS_PUT);
+    blocks_near_open(&near);
+    blocks_near_note(&near, HEAP);
+    CHECK(blocks_near_place(&near, HEAP) == NULL && is(blocks_remove(HEAP), 24, 1));
     for (uint32_t i = 0; i < 1000; i++)
         CHECK(blocks_put(HEAP + 8 * i, (struct block){i % 9, i + 1}, &old) == BLOCKS_PUT);
     for (uint32_t i = 0; i < 1000; i++)
@@ -363,7 +404,7 @@ static void lets_any_thread_free(void **state) {
 /* ---- pages given back ---- */
 
 static uint32_t handed_over; /* (atomic) */
-static uint64_t sweeps; /* (atomic) */
+static uint64_t sweeps;      /* (atomic) */
 
 static void *sweep_on(void *unused) {
     (void)unused;
@@ -426,11 +467,17 @@ static void gives_empty_pages_back(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(holds_blocks_8_bytes_apart), /* fork: before there are threads and blocks */
-        cmocka_unit_test(loses_nothing_in_sweeps),       cmocka_unit_test(holds_border_sizes),
-        cmocka_unit_test(holds_neighbours_of_all_sizes), cmocka_unit_test(says_what_it_replaces),
-        cmocka_unit_test(knows_no_foreign_pointers),     cmocka_unit_test(refuses_what_is_beyond_48_bits),
-        cmocka_unit_test(clips_when_many_are_huge),      cmocka_unit_test(is_a_map),
-        cmocka_unit_test(lets_any_thread_free),          cmocka_unit_test(gives_empty_pages_back),
+        cmocka_unit_test(loses_nothing_in_sweeps),
+        cmocka_unit_test(holds_border_sizes),
+        cmocka_unit_test(goes_the_short_way),
+        cmocka_unit_test(holds_neighbours_of_all_sizes),
+        cmocka_unit_test(says_what_it_replaces),
+        cmocka_unit_test(knows_no_foreign_pointers),
+        cmocka_unit_test(refuses_what_is_beyond_48_bits),
+        cmocka_unit_test(clips_when_many_are_huge),
+        cmocka_unit_test(is_a_map),
+        cmocka_unit_test(lets_any_thread_free),
+        cmocka_unit_test(gives_empty_pages_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
