@@ -99,6 +99,10 @@ bool guard_enter_slowly(uintptr_t frame, struct thread **thread, bool *nested);
 /* Puts the event of a handler off: to be counted when its thread leaves. */
 void guard_defer(struct thread *thread, struct block block, bool freed);
 
+/* As guard_defer, of a mapping (counters_mapping). */
+void guard_defer_mapping(struct thread *thread, uint32_t cell, uint32_t blocks, uint64_t size_bytes,
+                         bool freed);
+
 /* Counts what handlers have put off. */
 void guard_drain(struct thread *thread);
 

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "start.h"
 
+#include "image/contexts.h"
 #include "image/image.h"
 #include "image/sample.h"
 #include "image/stacks.h"
@@ -82,6 +83,8 @@ bool start_once(void) {
         image_remove();
         return false;
     }
+    if (options.mappings)
+        contexts_name_domain(HT_DOMAIN_MMAP, "mmap");
     if (options.sample_bytes != 0)
         sample_begin(options.sample_bytes);
     image_header->totals.peak_sequence = 1;

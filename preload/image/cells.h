@@ -24,6 +24,9 @@ uint32_t cells_find(struct thread *self, uint32_t stack);
 /* The cell of this thread for the stack of `cell`, another one of its own, in a context. */
 uint32_t cells_in_context(struct thread *self, uint32_t cell, uint32_t context);
 
+/* The cell of this thread for mappings without a stack; where none are counted, its unattributed cell. */
+uint32_t cells_of_unattributed_mappings(struct thread *self);
+
 /* The cell of this thread for the stack of another thread's cell; its overflow cell when there is no room. */
 uint32_t cells_of_same_stack(struct thread *self, uint32_t cell);
 
