@@ -10,6 +10,11 @@
 /* Fills view->rows with the first view->asked rows (0: all), and `other` with the sum of the rest. The rows
  * borrow strings of `frames`. False when out of memory. */
 bool make_view_rows(struct view *view, const struct statistics *statistics, const struct frames *frames);
+/* Adds the names that domains have in a snapshot, and not yet in the view; borrows them. Short of memory,
+ * domains stay numbers. */
+void make_view_domains(struct view *view, const struct tables *tables);
+
+/* Frees what the above have made. */
 void make_view_free(struct view *view);
 
 struct view_totals make_view_totals(const struct model *model);

@@ -13,7 +13,7 @@
  *     module     the module's path
  *     traceback  its newest frame as lineno; the stack beneath, oldest frame first
  *     thread     thread ID
- *     domain     domain NUMBER
+ *     domain     domain NAME, or domain NUMBER where it has no name
  *     size       average SMALLEST to LARGEST B
  * Of several keys, in their order, with commas between.
  * Control characters in names are written as \xNN. Estimates are marked as estimate.h has it. */

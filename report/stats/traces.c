@@ -99,6 +99,11 @@ uint32_t traces_domain(const struct traces *self, size_t trace) {
     return tables_context(self->model->tables, self->model->stacks[trace].context).domain;
 }
 
+const char *traces_domain_name(const struct traces *self, size_t trace) {
+    struct tables_context context = tables_context(self->model->tables, self->model->stacks[trace].context);
+    return context.domain == HT_DOMAIN_HEAP ? "heap" : context.domain_name;
+}
+
 uint32_t traces_thread(const struct traces *self, size_t trace) {
     const struct tables *tables = self->model->tables;
     uint32_t slot = self->model->stacks[trace].slot;

@@ -38,5 +38,33 @@ class MappingsTest(TestCase):
         self.run_program([PROGRAMS / "mappings", "1"])
         self.assertEqual(self.top(self.only(self.snapshots()))["rows"], [])
 
+    def test_sampled_blocks_leave_mappings_exact(self):
+        self.trace(1, HEAPTALLY_SAMPLE="1M")
+        report = self.top(self.only(self.snapshots()), "--raw", "--domain", "mmap")
+        rows, strangers = self.split_rows(report["rows"], ledger := Ledger(self.only(self.directory.glob("*.ledger"))))
+        self.assertEqual(strangers, [])
+        self.assertEqual(rows, {line: (fields["live_blocks"], fields["live_bytes"]) for line, fields
+                                in ledger.lines.items() if fields["live_blocks"]})
+        self.assertEqual({row["size_error"] for row in report["rows"]}, {0})
+
+    def test_mappings_of_malloc_are_not_counted_twice(self):
+        """Large blocks are mappings of libc's own, and it moves the break."""
+        self.trace(1, "malloc")
+        self.assert_each_process_matches(1)
+        heap = self.top(self.only(self.snapshots()), "--raw", "--metric", "total", "--domain", "heap")
+        self.assertEqual((sum(row["count"] for row in heap["rows"]), sum(row["size"] for row in heap["rows"])),
+                         (4, 100000 + 3000000 + 9000000 + 2000000))
+
+    def test_domains_have_names(self):
+        out = self.directory / "named.hts"
+        self.heaptally("run", "--mmap", "-o", out, "--", PROGRAMS / "mappings", "1")
+        everything = self.only(self.top(out, "-k", "domain")["rows"])
+        self.assertEqual((everything["domain"], everything["domain_name"]), (1, "mmap"))
+        self.assertIn("domain mmap: size=", self.heaptally("top", out, "-k", "domain").stdout)
+        for options, count in ((("--domain", 1), 1), (("--domain", "mmap"), 1), (("--domain", "heap"), 0),
+                               (("--exclude-domain", "mmap"), 0), (("--exclude-domain", "heap"), 1)):
+            with self.subTest(options=options):
+                self.assertEqual(len(self.top(out, "-k", "domain", *options)["rows"]), count)
+
 
 main()

@@ -1,7 +1,8 @@
 /* mapped.h - a fixture's own account of its mappings, on top of ledger.h.
  *
- * A map holds spans of addresses, each with the line that mapped it, in order and one by one: what the tracer does
- * with a tree, done the plain way. A span that is cut in two is a block more, one that is gone a block less.
+ * A map holds spans of addresses, each with the line that mapped it, in order and one by one: what the tracer
+ * does with a tree, done the plain way. A span that is cut in two is a block more, one that is gone a block
+ * less.
  *
  * Threads: one map each; a map may change hands.  Heap: never. */
 #ifndef MAPPED_H

@@ -1,9 +1,9 @@
 /* mappings.c - maps, remaps and unmaps at random, whole mappings and parts of them, and keeps account of it.
- *     mappings SEED [threads | fork]
+ *     mappings SEED [threads | fork | malloc]
  *
- * Most of it happens in an arena of a few hundred pages, in which mappings are laid over each other; some is mapped
- * where the kernel likes. threads: four at once, which after each round go on with another's mappings. fork: the
- * child goes on with what it inherited. */
+ * Most of it happens in an arena of a few hundred pages, in which mappings are laid over each other; some is
+ * mapped where the kernel likes. threads: four at once, which after each round go on with another's mappings.
+ * fork: the child goes on with what it inherited. */
 #define _GNU_SOURCE
 #include "mapped.h"
 
@@ -167,9 +167,8 @@ static void fail(struct work *work) {
 }
 
 static void step(struct work *work) {
-    static void (*const steps[])(struct work *) = {map_over, map_if_free, unmap,     unmap,
-                                                   map_far,  map_far,     remap_far, remap_into_arena,
-                                                   fail};
+    static void (*const steps[])(struct work *) = {
+        map_over, map_if_free, unmap, unmap, map_far, map_far, remap_far, remap_into_arena, fail};
     steps[below(work, sizeof steps / sizeof *steps)](work);
 }
 
@@ -188,6 +187,20 @@ static void move_break(struct work *work) {
     map_remove(&work->map, (uintptr_t)start + 5000, 15000);
     CHECK(sbrk((intptr_t)1 << 46) == (void *)-1 && errno == ENOMEM);
     CHECK(brk(NULL) == 0 && sbrk(0) == start + 5000); /* glibc: no error, and no effect */
+}
+
+/* libc maps what large blocks need, and moves the break between ours. */
+static void with_malloc(struct work *work) {
+    char *heap = sbrk(5000);
+    map_add(&work->map, (uintptr_t)heap, 5000, __LINE__ - 1);
+    void *small = GOT(malloc(100000), 100000), *large = GOT(malloc(3000000), 3000000);
+    char *more = sbrk(7000);
+    map_add(&work->map, (uintptr_t)more, 7000, __LINE__ - 1);
+    large = GOT(realloc(GONE(large), 9000000), 9000000);
+    void *kept = GOT(malloc(2000000), 2000000);
+    free(GONE(large));
+    free(GONE(small));
+    (void)kept;
 }
 
 /* ---- processes and threads ---- */
@@ -245,7 +258,9 @@ int main(int argc, char **argv) {
             step(&works[0]);
     if (argc > 2 && argv[2][0] == 'f')
         with_child(&works[0]);
-    if (!threads)
+    if (argc > 2 && argv[2][0] == 'm')
+        with_malloc(&works[0]);
+    else if (!threads)
         move_break(&works[0]);
     return 0;
 }
