@@ -14,6 +14,7 @@
 #include "platform/sys.h"
 
 #include <stddef.h>
+#include <time.h>
 
 enum state { PIECE_FREE = 0, PIECE_MAPPED, PIECE_TAKEN };
 
@@ -29,7 +30,9 @@ struct piece {
 #define CHUNK_BITS 12u
 #define CHUNK      (1u << CHUNK_BITS)
 #define CHUNKS     4096u
-#define PATIENCE   20000u /* turns; a change takes some microseconds */
+#define SUSPICION  64u /* turns after which we look whether the holder is still there */
+#define PATIENCE_NS                                                                                          \
+    1000000000u /* a change takes some microseconds, but the holder may be waiting for a processor */
 
 static struct piece *chunks[CHUNKS];
 static uint32_t used = 1; /* pieces below it have been free, mapped or taken; 0 is none */
@@ -237,8 +240,7 @@ static void make_anew(bool forked) {
             set_free(id);
 }
 
-static bool become_holder(uint64_t self, uint64_t *now) {
-    *now = 0;
+static bool replace_holder(uint64_t *now, uint64_t self) {
     return __atomic_compare_exchange_n(&holder, now, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
@@ -246,26 +248,42 @@ static bool is_gone(uint64_t who) {
     return !sys_thread_exists((uint32_t)(who >> 32), (uint32_t)who);
 }
 
+/* A vfork child shares the memory, and may be killed alone. */
+static bool inherit(uint64_t *dead, uint64_t self) {
+    if (!is_gone(*dead) || !replace_holder(dead, self))
+        return false;
+    make_anew(false);
+    return true;
+}
+
+/* Comes back when nobody is there any more, or false when that takes too long. */
+static bool wait_and_hold(uint64_t self) {
+    uint64_t now = 0, begun_ns = 0;
+    for (uint32_t turn = 1; !replace_holder(&now, self); turn++, now = 0) {
+        sys_yield();
+        if (turn % SUSPICION != 0)
+            continue;
+        uint64_t clock_ns = sys_clock_ns(CLOCK_MONOTONIC);
+        begun_ns = begun_ns != 0 ? begun_ns : clock_ns;
+        if (inherit(&now, self))
+            return true;
+        if (clock_ns - begun_ns > PATIENCE_NS)
+            return false;
+    }
+    return true;
+}
+
 /* With signals blocked a thread neither is cancelled, nor jumps out, nor meets itself here. */
 static bool enter_ledger(uint64_t *signals) {
-    uint64_t self = (uint64_t)sys_pid() << 32 | sys_tid(), now;
     *signals = sys_block_signals();
-    for (uint32_t i = 0; i < PATIENCE; i++) {
-        if (become_holder(self, &now))
-            return true;
-        sys_yield();
-    }
-    if (is_gone(now) &&
-        __atomic_compare_exchange_n(&holder, &now, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-        make_anew(false);
+    if (wait_and_hold((uint64_t)sys_pid() << 32 | sys_tid()))
         return true;
-    }
     sys_set_signals(*signals);
     return false;
 }
 
 static void leave_ledger(uint64_t signals) {
-    __atomic_store_n(&holder, 0, __ATOMIC_RELEASE); /* partner: become_holder */
+    __atomic_store_n(&holder, 0, __ATOMIC_RELEASE); /* partner: replace_holder */
     sys_set_signals(signals);
 }
 
