@@ -67,6 +67,8 @@ void track_mapped(uintptr_t start, size_t bytes, const struct caller *caller) {
     struct visit self;
     if (!enter(&self))
         return;
+    if (self.nested && unwind_is_of_library(caller->pc)) /* for a walk of ours */
+        return;
     if (self.thread != NULL)
         mapped(&self, start, bytes, caller);
     else

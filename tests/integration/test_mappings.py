@@ -26,6 +26,20 @@ class MappingsTest(TestCase):
                 for path in [*self.directory.glob("*.ledger"), *self.snapshots()]:
                     path.unlink()
 
+    def test_unwinders(self):
+        """libunwind maps memory of its own while it walks."""
+        for unwinder in ("libunwind", "gcc"):
+            with self.subTest(unwinder=unwinder):
+                self.trace(1, HEAPTALLY_UNWINDER=unwinder)
+                path = self.only(self.directory.glob("*.ledger"))
+                ledger = Ledger(path)
+                ledger.foreign.add("[unattributed]")  # the loader's, for the thread-local storage of libunwind.so
+                self.assert_matches_ledger(self.only(self.snapshots()), ledger)
+                rows = self.top(self.only(self.snapshots()), "--metric", "total", "--raw", "-k", "module,domain")["rows"]
+                self.assertEqual({row["module"].rsplit("/")[-1] for row in rows if row["domain"] == 1}, {"mappings"})
+                for path in [path, *self.snapshots()]:
+                    path.unlink()
+
     def test_threads(self):
         self.trace(1, "threads")
         self.assert_each_process_matches(1)
