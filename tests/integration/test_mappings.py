@@ -1,8 +1,12 @@
-"""The domain of mappings: the ledger is exact, and off it is not there."""
+"""The domain of mappings: the ledger is exact; off it is not there and costs nothing to speak of."""
+
+import re
 
 from heaptally_test import PROGRAMS, Ledger, TestCase, main
 
 SEEDS = 6
+BRANCHES = 30  # instructions that the pass-through of an mmap and a munmap may have
+PYTHON = "x = [[str(i)] for i in range(50000)]; y = bytearray(3 << 20); print(len(x))"
 
 
 class MappingsTest(TestCase):
@@ -51,6 +55,32 @@ class MappingsTest(TestCase):
     def test_off(self):
         self.run_program([PROGRAMS / "mappings", "1"])
         self.assertEqual(self.top(self.only(self.snapshots()))["rows"], [])
+
+    def instructions_of_a_pair(self, traced):
+        """Of mmap and munmap of a page, by callgrind."""
+        counts = []
+        for pairs in (1000, 3000):
+            done = self.run_program(["valgrind", "--tool=callgrind", f"--callgrind-out-file={self.directory}/out",
+                                     PROGRAMS / "map_pairs", pairs], traced=traced)
+            counts.append(int(re.search(rb"Collected : (\d+)", done.stderr).group(1)))
+        return (counts[1] - counts[0]) / 2000
+
+    def test_off_costs_branches(self):
+        plain, traced = self.instructions_of_a_pair(False), self.instructions_of_a_pair(True)
+        print(f"a pair of mmap and munmap: {plain:.1f} instructions, off {traced - plain:+.1f}")
+        self.assertLess(traced - plain, BRANCHES)
+
+    def test_python_runs_the_same(self):
+        command = ["/usr/bin/python3", "-I", "-S", "-c", PYTHON]
+        plain = self.run_program(command, traced=False)
+        done = self.run_program(command, environment=self.environment(HEAPTALLY_MMAP=1))
+        self.assertEqual((done.stdout, done.stderr), (plain.stdout, plain.stderr))
+        path = self.only(self.snapshots())
+        domains = {row["domain"]: row for row in self.top(path, "-k", "domain", "--metric", "total")["rows"]}
+        self.assertEqual(set(domains), {0, 1})
+        arenas = self.top(path, "--raw", "--metric", "total", "--domain", "mmap")["rows"]
+        self.assertEqual([row for row in arenas if row["size"] % 4096 != 0], [])
+        self.assertGreater(sum(row["size"] for row in arenas if "python" in row["module"]), 50000 * 50)
 
     def test_sampled_blocks_leave_mappings_exact(self):
         self.trace(1, HEAPTALLY_SAMPLE="1M")
