@@ -82,6 +82,10 @@ class MappingsTest(TestCase):
         self.assertEqual([row for row in arenas if row["size"] % 4096 != 0], [])
         self.assertGreater(sum(row["size"] for row in arenas if "python" in row["module"]), 50000 * 50)
 
+    def test_scopes_clearing_and_stopping(self):
+        self.run_program([PROGRAMS / "mappings_told"], environment=self.environment(HEAPTALLY_MMAP=1))
+        self.assertEqual({k: v for k, v in self.top(self.only(self.snapshots()))["losses"].items() if v}, {})
+
     def test_sampled_blocks_leave_mappings_exact(self):
         self.trace(1, HEAPTALLY_SAMPLE="1M")
         report = self.top(self.only(self.snapshots()), "--raw", "--domain", "mmap")
