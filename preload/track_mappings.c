@@ -43,7 +43,8 @@ static void count(void *to, uint32_t cell, uint32_t blocks, uint64_t size_bytes,
         counters_mapping(self->thread, cell, blocks, size_bytes, freed);
 }
 
-/* A mappings_count: the piece was unmapped by a way that we do not see. Of a retired cell: while nobody counted. */
+/* A mappings_count: the piece was unmapped by a way that we do not see. Of a retired cell: while nobody
+ * counted. */
 static void count_replaced(void *to, uint32_t cell, uint32_t blocks, uint64_t size_bytes, bool freed) {
     const struct visit *self = to;
     if (freed && !cells_is_retired(cell))

@@ -38,10 +38,11 @@ uint32_t cells_context(uint32_t cell);
  * later call. One caller at a time. */
 void cells_retire(void);
 
-/* The stack of a cell; 0 if traces were cleared since it was made: events of its blocks do not count. Another thread
- * may clear at any moment. */
+/* The stack of a cell; 0 if traces were cleared since it was made: events of its blocks do not count. Another
+ * thread may clear at any moment. */
 static inline uint32_t cells_stack(uint32_t cell) {
-    return __atomic_load_n(&image_cells[cell].stack, __ATOMIC_RELAXED); /* who has the cell got it published */
+    return __atomic_load_n(&image_cells[cell].stack,
+                           __ATOMIC_RELAXED); /* who has the cell got it published */
 }
 
 static inline bool cells_is_retired(uint32_t cell) {

@@ -303,8 +303,8 @@ void counters_inherit(uint32_t id, uint64_t size_bytes, bool sampled) {
         return;
     uint64_t blocks = cell->allocations, bytes = cell->allocated_bytes;
     if (image_header->sample_bytes != 0) {
-        add_weight(cell, &image_samples[id], sampled ? sample_weight(size_bytes) : exact_weight(1, size_bytes),
-                   false);
+        add_weight(cell, &image_samples[id],
+                   sampled ? sample_weight(size_bytes) : exact_weight(1, size_bytes), false);
     } else {
         cell->allocations++;
         cell->allocated_bytes += size_bytes;

@@ -39,7 +39,8 @@ static struct thread *new_state(uint32_t slot) {
     if (self->overflow_cell == 0 || self->unattributed_cell == self->overflow_cell)
         return NULL;
     self->recents = arena_map(sizeof *self->recents << RECENT_BITS);
-    if (self->recents == NULL || !call_stack_open(&self->stack, __atomic_load_n(&options.nframe, __ATOMIC_RELAXED), point))
+    if (self->recents == NULL ||
+        !call_stack_open(&self->stack, __atomic_load_n(&options.nframe, __ATOMIC_RELAXED), point))
         return NULL;
     return self;
 }

@@ -128,7 +128,9 @@ static bool push(struct traces *self, size_t *count, frame_id id) {
 /* The frame of a stack that has none. */
 static frame_id no_stack(struct traces *self, uint32_t stack) {
     const struct ht_stack *record = tables_stack(self->model->tables, stack);
-    uint32_t reason = stack < HT_STACK_FIRST ? stack : record->frame_count == 0 ? record->base : HT_STACK_NONE;
+    uint32_t reason = stack < HT_STACK_FIRST     ? stack
+                      : record->frame_count == 0 ? record->base
+                                                 : HT_STACK_NONE;
     struct frame frame = {.module = reason == HT_STACK_OVERFLOW       ? "[overflow]"
                                     : reason == HT_STACK_UNATTRIBUTED ? "[unattributed]"
                                                                       : "[no stack]"};

@@ -257,8 +257,9 @@ static void *churn(void *argument) {
     return argument;
 }
 
-/* Whatever moment it was: the pieces are of the range, disjoint, and all of it but the five pages that may have
- * been taken out; and the ledger works. out: bytes that were taken out before, by who never came back. */
+/* Whatever moment it was: the pieces are of the range, disjoint, and all of it but the five pages that may
+ * have been taken out; and the ledger works. out: bytes that were taken out before, by who never came back.
+ */
 static void expect_range(uint64_t out) {
     struct sums sums = {0};
     visit_all();
