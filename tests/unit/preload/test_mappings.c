@@ -207,7 +207,7 @@ static void *work(void *argument) {
     uint64_t random = (uintptr_t)argument;
     uintptr_t base = BASE + (uintptr_t)argument * 64 * PAGES * 4096;
     struct sums *sums = &sums_of[(uintptr_t)argument];
-    for (uint32_t i = 0; i < SCALED(10000); i++) {
+    for (uint32_t i = 0; i < SCALED(4000); i++) {
         uintptr_t start = base + random_below(&random, PAGES) * 4096;
         uintptr_t end = start + (1 + random_below(&random, 20)) * 4096;
         if (random_below(&random, 2) == 0)
@@ -283,7 +283,7 @@ static void survives_forks(void **state) {
     struct sums sums = {0};
     enter(BASE, BASE + RANGE, 7, &sums);
     assert_int_equal(pthread_create(&id, NULL, churn, NULL), 0);
-    for (uint32_t i = 0; i < SCALED(300); i++)
+    for (uint32_t i = 0; i < SCALED(100); i++)
         assert_int_equal(in_child(in_the_child), 0);
     __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
     assert_int_equal(pthread_join(id, NULL), 0);
@@ -328,7 +328,7 @@ static void survives_a_killed_holder(void **state) {
     (void)state;
     static char stack[65536] __attribute__((aligned(16)));
     uint64_t random = 5;
-    for (uint32_t i = 0; i < 200; i++) {
+    for (uint32_t i = 0; i < 40; i++) {
         struct sums sums = {0};
         int status;
         visit_all();
