@@ -18,7 +18,7 @@
 
 #define MAP(bytes) mmap(NULL, (bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
 
-enum { PAGE = 4096, STORMS = 2000, CHILDREN = 50, JUMPS = 100, THREADS = 3 };
+enum { PAGE = 4096, STORMS = 2000, CHILDREN = 20, JUMPS = 100, THREADS = 3 };
 
 static void *of_constructor;
 static volatile sig_atomic_t storms, armed;
