@@ -120,6 +120,7 @@ _Static_assert(sizeof(struct ht_pc) == 16, "ht_pc is part of the file format");
 
 /* A call stack. Its frames, outermost first, are the first `kept` frames of stack `base` and then
  * frame_count - kept entries of FRAMES from first_frame on; base < own id, so decoding ends.
+ * Of a stack without frames, base is the reason if there is one (HT_STACK_UNATTRIBUTED), in a context.
  * depth > frame_count: the oldest depth - frame_count frames were not kept (HEAPTALLY_NFRAME).
  *
  * The hash is the values of two polynomials with the recorded frames as coefficients, outermost first, each

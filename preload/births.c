@@ -103,7 +103,7 @@ struct place {
 
 static struct place place_of(uintptr_t address, uint64_t size_bytes) {
     if (size_bytes < BLOCKS_SMALL_LIMIT)
-        return (struct place){roots[0], (uint64_t)address >> blocks_small_shift};
+        return (struct place){roots[0], (uint64_t)address >> blocks_small_shift()};
     if (size_bytes < LARGE_LIMIT)
         return (struct place){roots[1], (uint64_t)address >> MEDIUM_SHIFT};
     return (struct place){roots[2], (uint64_t)address >> LARGE_SHIFT};

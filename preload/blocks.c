@@ -53,6 +53,10 @@ void blocks_exact(void) {
     small_alignment = 7;
 }
 
+uint32_t blocks_small_shift(void) {
+    return small_shift;
+}
+
 static uint32_t *small_at(struct blocks_leaf *leaf, uintptr_t address) {
     return &leaf->small[(address & ((1u << LEAF_BITS) - 1)) >> small_shift];
 }

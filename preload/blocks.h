@@ -32,6 +32,9 @@ enum blocks_put {
 /* From now on place starts 8 bytes apart: for allocators other than glibc's. Before the first put. */
 void blocks_exact(void);
 
+/* Small blocks start at least 1 << this bytes apart. */
+uint32_t blocks_small_shift(void);
+
 /* Enters a block. On BLOCKS_REPLACED, *old is the earlier one. */
 enum blocks_put blocks_put(uintptr_t address, struct block block, struct block *old);
 

@@ -8,6 +8,7 @@
 #include "image/image.h"
 #include "image/snapshot.h"
 #include "image/threads.h"
+#include "mappings.h"
 #include "platform/options.h"
 #include "platform/sys.h"
 #include "start.h"
@@ -62,6 +63,10 @@ static void inherit_tracked(uintptr_t address, struct block block) {
     counters_inherit(block.cell, block.size_bytes, false);
 }
 
+static void inherit_mapping(uint32_t cell, uint64_t size_bytes) {
+    counters_inherit(cell, size_bytes, false);
+}
+
 /* The child's first event. The mapping is still the parent's; nothing may be written before it is ours. */
 static bool adopt(void) {
     if (!options.follow || !image_adopt()) {
@@ -74,6 +79,8 @@ static bool adopt(void) {
     blocks_after_fork();
     blocks_each(inherit_block);
     tracked_each(inherit_tracked);
+    mappings_after_fork();
+    mappings_each(inherit_mapping);
     counters_settle();
     snapshot_after_fork();
     tracing_after_fork();
@@ -171,7 +178,9 @@ static void count_deferred(struct thread *thread) {
         count = __atomic_load_n(&thread->deferred_count, __ATOMIC_RELAXED);
         for (; done < count && done < DEFERRED_MAX; done++) {
             const struct deferred *event = &thread->deferred[done];
-            if (thread->details != NULL)
+            if (event->mapping)
+                counters_mapping(thread, event->cell, event->blocks, event->size_bytes, event->freed);
+            else if (thread->details != NULL)
                 count_detailed(thread, event, &thread->details->deferred[done]);
             else
                 counters_event(thread, event->cell, event->size_bytes, event->freed);
@@ -221,13 +230,27 @@ bool guard_enter_slowly(uintptr_t frame, struct thread **thread, bool *nested) {
     return true;
 }
 
-void guard_defer(struct thread *thread, struct block block, bool freed, const struct happening *happening) {
+static void defer(struct thread *thread, struct deferred event, const struct happening *happening) {
     uint32_t at = __atomic_fetch_add(&thread->deferred_count, 1, __ATOMIC_RELAXED);
     if (at >= DEFERRED_MAX) {
         image_lose(HT_LOSS_DEFERRED, 1); /* at once: a thread whose handler jumped out may never leave */
         return;
     }
-    thread->deferred[at] = (struct deferred){block.cell, freed, block.size_bytes};
+    thread->deferred[at] = event;
     if (happening != NULL && thread->details != NULL)
         thread->details->deferred[at] = *happening;
+}
+
+void guard_defer(struct thread *thread, struct block block, bool freed, const struct happening *happening) {
+    defer(thread, (struct deferred){.cell = block.cell, .freed = freed, .size_bytes = block.size_bytes}, happening);
+}
+
+void guard_defer_mapping(struct thread *thread, uint32_t cell, uint32_t blocks, uint64_t size_bytes, bool freed) {
+    defer(thread,
+          (struct deferred){.cell = cell,
+                            .freed = freed,
+                            .mapping = true,
+                            .blocks = (uint16_t)blocks,
+                            .size_bytes = size_bytes},
+          NULL);
 }

@@ -108,6 +108,10 @@ bool guard_enter_slowly(uintptr_t frame, struct thread **thread, bool *nested);
  * else null. */
 void guard_defer(struct thread *thread, struct block block, bool freed, const struct happening *happening);
 
+/* As guard_defer, of a mapping (counters_mapping). */
+void guard_defer_mapping(struct thread *thread, uint32_t cell, uint32_t blocks, uint64_t size_bytes,
+                         bool freed);
+
 /* Counts what handlers have put off. Rare, and not to make a frame for all who leave. */
 __attribute__((noinline)) void guard_drain(struct thread *thread);
 

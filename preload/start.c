@@ -5,6 +5,7 @@
 #include "start.h"
 
 #include "births.h"
+#include "image/contexts.h"
 #include "image/image.h"
 #include "image/sample.h"
 #include "image/stacks.h"
@@ -84,6 +85,8 @@ bool start_once(void) {
         image_remove();
         return false;
     }
+    if (options.mappings)
+        contexts_name_domain(HT_DOMAIN_MMAP, "mmap");
     if (options.sample_bytes != 0)
         sample_begin(options.sample_bytes);
     if (options.details)

@@ -148,6 +148,11 @@ bool real_resolve(void) {
     store(&real_table.free_sized, "free_sized");
     store(&real_table.free_aligned_sized, "free_aligned_sized");
     store(&real_table.malloc_usable_size, "malloc_usable_size");
+    store(&real_table.mmap, "mmap");
+    store(&real_table.munmap, "munmap");
+    store(&real_table.mremap, "mremap");
+    store(&real_table.brk, "brk");
+    store(&real_table.sbrk, "sbrk");
     void *function_reallocarray = next("reallocarray");
     if (function_reallocarray != NULL && is_glibc(function_reallocarray))
         memcpy(&real_table.reallocarray, &function_reallocarray, sizeof function_reallocarray);

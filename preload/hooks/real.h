@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 struct real {
     void *(*malloc)(size_t);
@@ -22,6 +24,11 @@ struct real {
     void (*free_sized)(void *, size_t);                 /* C23, null in most libcs */
     void (*free_aligned_sized)(void *, size_t, size_t); /* likewise */
     size_t (*malloc_usable_size)(void *);
+    void *(*mmap)(void *, size_t, int, int, int, off_t);
+    int (*munmap)(void *, size_t);
+    void *(*mremap)(void *, size_t, size_t, int, ...);
+    int (*brk)(void *);
+    void *(*sbrk)(intptr_t);
     int (*dlclose)(void *);
 };
 

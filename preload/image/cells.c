@@ -7,7 +7,9 @@
 #include "../platform/options.h"
 #include "../platform/sys.h"
 #include "../blocks.h"
+#include "../mappings.h"
 #include "../tracked.h"
+#include "contexts.h"
 #include "details.h"
 #include "image.h"
 #include "stacks.h"
@@ -131,6 +133,14 @@ uint32_t cells_in_context(struct thread *self, uint32_t cell, uint32_t context) 
     return known->own;
 }
 
+uint32_t cells_of_unattributed_mappings(struct thread *self) {
+    uint32_t context = options.mappings ? contexts_with_domain(0, HT_DOMAIN_MMAP) : CONTEXTS_FULL;
+    if (context == CONTEXTS_FULL)
+        return self->unattributed_cell;
+    uint32_t twin = stacks_in_context(HT_STACK_UNATTRIBUTED, context);
+    return twin != HT_STACK_OVERFLOW ? find(self, twin, true) : self->overflow_cell;
+}
+
 uint32_t cells_of_same_stack(struct thread *self, uint32_t cell) {
     cells_follow(self);
     struct foreign *known = &self->foreign[cell % FOREIGN_CELLS];
@@ -164,6 +174,7 @@ void cells_renew(struct thread *self) {
         self->overflow_cell) { /* else there is no room: what follows stays in retired cells, and is lost */
         self->overflow_cell = overflow;
         self->unattributed_cell = cells_find(self, HT_STACK_UNATTRIBUTED);
+        self->unattributed_mapping = cells_of_unattributed_mappings(self);
     }
 }
 
@@ -186,6 +197,10 @@ static void name_chunk(uintptr_t address, struct block block) {
     named[chunk / 8] |= (uint8_t)(1u << chunk % 8);
 }
 
+static void name_chunk_of_mapping(uint32_t cell, uint64_t size_bytes) {
+    name_chunk(0, (struct block){size_bytes, cell});
+}
+
 static void make_free(uint32_t chunk) {
     uint64_t first = (uint64_t)chunk << CELLS_CHUNK_BITS;
     memset(&image_cells[first], 0, CHUNK * sizeof *image_cells);
@@ -203,6 +218,8 @@ static void free_chunks_of_nobody(uint64_t bound, uint16_t now) {
     if (!blocks_each_now(name_chunk))
         return;
     tracked_each(name_chunk);
+    if (!mappings_each(name_chunk_of_mapping))
+        return;
     for (uint32_t chunk = 1; chunk < bound >> CELLS_CHUNK_BITS; chunk++)
         if (__atomic_load_n(&cells_owners[chunk], __ATOMIC_RELAXED) == CELLS_RETIRED &&
             (uint16_t)(now - retired_at[chunk]) > GRACE_SECONDS && (named[chunk / 8] & 1u << chunk % 8) == 0)

@@ -24,6 +24,9 @@ uint32_t cells_find(struct thread *self, uint32_t stack);
 /* The cell of this thread for the stack of `cell`, another one of its own, in a context. */
 uint32_t cells_in_context(struct thread *self, uint32_t cell, uint32_t context);
 
+/* The cell of this thread for mappings without a stack; where none are counted, its unattributed cell. */
+uint32_t cells_of_unattributed_mappings(struct thread *self);
+
 /* The cell of this thread for the stack of another thread's cell; its overflow cell when there is no room. */
 uint32_t cells_of_same_stack(struct thread *self, uint32_t cell);
 
@@ -35,10 +38,11 @@ uint32_t cells_context(uint32_t cell);
  * later call. One caller at a time. */
 void cells_retire(void);
 
-/* The stack of a cell; 0 if traces were cleared since it was made: events of its blocks do not count. Another thread
- * may clear at any moment. */
+/* The stack of a cell; 0 if traces were cleared since it was made: events of its blocks do not count. Another
+ * thread may clear at any moment. */
 static inline uint32_t cells_stack(uint32_t cell) {
-    return __atomic_load_n(&image_cells[cell].stack, __ATOMIC_RELAXED); /* who has the cell got it published */
+    return __atomic_load_n(&image_cells[cell].stack,
+                           __ATOMIC_RELAXED); /* who has the cell got it published */
 }
 
 static inline bool cells_is_retired(uint32_t cell) {

@@ -148,9 +148,10 @@ static uint64_t rounded(uint64_t parts, uint64_t whole) {
     return (parts + whole / 2) / whole;
 }
 
-/* Of a block that is never sampled. */
-static struct weight weight_of_one(uint64_t size_bytes) {
-    return (struct weight){.block_parts = HT_SAMPLE_BLOCK, .byte_parts = size_bytes * HT_SAMPLE_BYTE};
+/* Of what is never sampled. */
+static struct weight exact_weight(uint32_t blocks, uint64_t size_bytes) {
+    return (struct weight){.block_parts = (uint64_t)blocks * HT_SAMPLE_BLOCK,
+                           .byte_parts = size_bytes * HT_SAMPLE_BYTE};
 }
 
 static void add_weight(struct ht_cell *cell, struct ht_sample *sample, struct weight weight, bool freed) {
@@ -195,13 +196,36 @@ void counters_sampled(struct thread *self, uint32_t id, struct weight weight, bo
 
 void counters_exactly(struct thread *self, uint32_t cell, uint64_t size_bytes, bool freed) {
     if (image_header->sample_bytes != 0) {
-        counters_sampled(self, cell, weight_of_one(size_bytes), freed);
+        counters_sampled(self, cell, exact_weight(1, size_bytes), freed);
     } else if (freed) {
         (void)counters_freed(self, cell, size_bytes); /* a sweep can wait */
     } else {
         counters_allocated(self, cell, size_bytes);
         contexts_count(cells_context(cell), 1, size_bytes, false);
     }
+}
+
+void counters_mapping(struct thread *self, uint32_t id, uint32_t blocks, uint64_t size_bytes, bool freed) {
+    if (freed && cells_is_retired(id))
+        return;
+    if (image_header->sample_bytes != 0) {
+        counters_sampled(self, id, exact_weight(blocks, size_bytes), freed);
+        return;
+    }
+    uint32_t own = own_cell(self, id);
+    struct ht_cell *cell = &image_cells[own];
+    contexts_count(cells_context(id), blocks, size_bytes, freed);
+    if (freed && own == self->overflow_cell && cells_stack(id) != HT_STACK_OVERFLOW)
+        image_lose(HT_LOSS_FREES, blocks);
+    if (freed)
+        (void)counters_shrink(self, size_bytes); /* a sweep can wait */
+    else
+        counters_grow(self, size_bytes);
+    uint32_t odd = counters_open(cell);
+    counters_note_peak(cell, &image_header->totals);
+    counters_bump(freed ? &cell->frees : &cell->allocations, blocks);
+    counters_bump(freed ? &cell->freed_bytes : &cell->allocated_bytes, size_bytes);
+    counters_close(cell, odd);
 }
 
 void counters_event(struct thread *self, uint32_t cell, uint64_t size_bytes, bool freed) {
@@ -324,8 +348,8 @@ void counters_inherit(uint32_t id, uint64_t size_bytes, bool sampled) {
         return;
     uint64_t blocks = cell->allocations, bytes = cell->allocated_bytes;
     if (image_header->sample_bytes != 0) {
-        add_weight(cell, &image_samples[id], sampled ? sample_weight(size_bytes) : weight_of_one(size_bytes),
-                   false);
+        add_weight(cell, &image_samples[id],
+                   sampled ? sample_weight(size_bytes) : exact_weight(1, size_bytes), false);
     } else {
         cell->allocations++;
         cell->allocated_bytes += size_bytes;

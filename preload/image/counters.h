@@ -58,6 +58,10 @@ void counters_exactly(struct thread *self, uint32_t cell, uint64_t size_bytes, b
 bool counters_detailed(struct thread *self, uint32_t cell, uint64_t size_bytes, bool freed,
                        const struct happening *happening);
 
+/* Counts a change of a mapping: so many blocks (perhaps none) and bytes, exactly, also where blocks are
+ * sampled. */
+void counters_mapping(struct thread *self, uint32_t cell, uint32_t blocks, uint64_t size_bytes, bool freed);
+
 /* One more slot is in use. */
 void counters_thread_joined(void);
 

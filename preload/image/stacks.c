@@ -152,7 +152,7 @@ static uint32_t record_in_context(uint32_t of, uint32_t context, const struct ke
     if (id == 0)
         return 0;
     struct ht_stack *entry = &image_stacks[id];
-    entry->base = from->frame_count == 0 ? HT_STACK_NONE : of;
+    entry->base = from->frame_count == 0 && of >= HT_STACK_FIRST ? HT_STACK_NONE : of;
     entry->kept = from->frame_count;
     entry->frame_count = from->frame_count;
     entry->depth = from->depth;

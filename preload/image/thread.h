@@ -14,6 +14,8 @@
 struct deferred {
     uint32_t cell;
     bool freed;
+    bool mapping;    /* a change of a mapping, which is counted exactly ... */
+    uint16_t blocks; /* ... as that many */
     uint64_t size_bytes;
 };
 
@@ -65,9 +67,10 @@ struct thread_details {
 
 struct thread {
     uint32_t slot;
-    uint32_t overflow_cell;     /* of HT_STACK_OVERFLOW: taken at the start, so that it is there in need */
-    uint32_t unattributed_cell; /* of HT_STACK_UNATTRIBUTED */
-    uint32_t deferred_count;    /* (atomic) also beyond DEFERRED_MAX: lost */
+    uint32_t overflow_cell;        /* of HT_STACK_OVERFLOW: taken at the start, so that it is there in need */
+    uint32_t unattributed_cell;    /* of HT_STACK_UNATTRIBUTED */
+    uint32_t unattributed_mapping; /* of its twin in the domain of mappings, where they are counted */
+    uint32_t deferred_count;       /* (atomic) also beyond DEFERRED_MAX: lost */
     struct deferred deferred[DEFERRED_MAX];
     uintptr_t last_block;          /* entered last by this thread */
     uintptr_t last_frame;          /* of the call that did so */

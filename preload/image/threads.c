@@ -36,6 +36,7 @@ static struct thread *new_state(uint32_t slot) {
     /* entered like any stack's, so that blocks of these stacks are counted in these very cells */
     self->overflow_cell = cells_find(self, HT_STACK_OVERFLOW);
     self->unattributed_cell = cells_find(self, HT_STACK_UNATTRIBUTED);
+    self->unattributed_mapping = cells_of_unattributed_mappings(self);
     if (self->overflow_cell == 0 || self->unattributed_cell == self->overflow_cell)
         return NULL;
     self->recents = arena_map(sizeof *self->recents << RECENT_BITS);

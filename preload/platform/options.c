@@ -158,6 +158,10 @@ static bool parse_start(const char *value) {
     return parse_flag(value, &options.start);
 }
 
+static bool parse_mappings(const char *value) {
+    return parse_flag(value, &options.mappings);
+}
+
 static bool parse_session(const char *value) {
     return text_number(value, &options.session);
 }
@@ -194,6 +198,7 @@ static const struct {
     {"HEAPTALLY_OVERWRITE", parse_overwrite, "0 or 1"},
     {"HEAPTALLY_FOLLOW", parse_follow, "0 or 1"},
     {"HEAPTALLY_START", parse_start, "0 or 1"},
+    {"HEAPTALLY_MMAP", parse_mappings, "0 or 1"},
     {"HEAPTALLY_MEMORY", parse_memory,
      "a number of bytes from 1M to 64G, with or without a suffix K, M or G"},
     {"HEAPTALLY_UNWINDER", parse_unwinder, "cfi (on x86-64), libunwind, fp or gcc"},
@@ -220,6 +225,7 @@ static void set_defaults(void) {
     options.overwrite = false;
     options.follow = true;
     options.start = true;
+    options.mappings = false;
     options.memory_bytes = (uint64_t)256 << 20;
     options.session = 0;
     options.sample_bytes = 0;

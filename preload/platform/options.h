@@ -8,6 +8,7 @@
  * | HEAPTALLY_SIGNAL    | signal name or number; 0 or none: no signal       | SIGUSR2                      |
  * | HEAPTALLY_OVERWRITE | 1: replace existing files                         | 0                            |
  * | HEAPTALLY_FOLLOW    | 0: trace neither forked nor exec'ed children      | 1                            |
+ * | HEAPTALLY_MMAP      | 1: mappings are counted, in a domain of their own | 0                            |
  * | HEAPTALLY_MEMORY    | bytes of tables, suffix K, M or G; at least 1M    | 256M                         |
  * | HEAPTALLY_UNWINDER  | cfi (x86-64), libunwind, fp or gcc                | cfi, or libunwind            |
  * | HEAPTALLY_SAMPLE    | mean bytes between traced ones; 0: trace all       | 0                            |
@@ -38,6 +39,7 @@ struct options {
     bool overwrite;
     bool follow;
     bool start;
+    bool mappings;
     uint64_t memory_bytes;
     uint64_t session;
     uint64_t sample_bytes; /* 0: exact */

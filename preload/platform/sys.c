@@ -164,6 +164,19 @@ void *sys_move_pages(void *address, size_t bytes) {
     return at < 0 && at > -4096 ? NULL : (void *)at;
 }
 
+long sys_mmap(void *address, size_t bytes, int protection, int flags, int fd, int64_t offset) {
+    return call6(SYS_mmap, (long)address, (long)bytes, protection, flags, fd, offset);
+}
+
+long sys_mremap(void *address, size_t old_bytes, size_t new_bytes, int flags, void *new_address) {
+    return call6(SYS_mremap, (long)address, (long)old_bytes, (long)new_bytes, flags, (long)new_address, 0);
+}
+
+/* MS_ASYNC does nothing, since Linux 2.6.19, but to look for gaps. */
+bool sys_is_mapped(uintptr_t address, size_t bytes) {
+    return call3(SYS_msync, (long)address, (long)bytes, MS_ASYNC) != -ENOMEM;
+}
+
 void sys_yield(void) {
     call3(SYS_sched_yield, 0, 0, 0);
 }
@@ -230,6 +243,17 @@ int sys_signal_restorer(int signal, uintptr_t *restorer) {
     int error = (int)call6(SYS_rt_sigaction, signal, 0, (long)&now, sizeof now.mask, 0, 0);
     *restorer = now.restorer;
     return error;
+}
+
+uint64_t sys_block_signals(void) {
+    const uint64_t all = UINT64_MAX;
+    uint64_t before = 0;
+    call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof all, 0, 0);
+    return before;
+}
+
+void sys_set_signals(uint64_t blocked) {
+    call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&blocked, 0, sizeof blocked, 0, 0);
 }
 
 bool sys_on_signal_stack(void) {

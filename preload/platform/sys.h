@@ -41,6 +41,12 @@ int sys_advise(void *address, size_t bytes, int advice);
  * Returns where it is, null on failure (before Linux 5.7). */
 void *sys_move_pages(void *address, size_t bytes);
 
+/* As the kernel has them: an address, or -errno. What libc's functions add is in hooks/mappings.c. */
+long sys_mmap(void *address, size_t bytes, int protection, int flags, int fd, int64_t offset);
+long sys_mremap(void *address, size_t old_bytes, size_t new_bytes, int flags, void *new_address);
+/* Whether every page of the range is mapped, whatever may be done with it. */
+bool sys_is_mapped(uintptr_t address, size_t bytes);
+
 void sys_yield(void);
 uint32_t sys_pid(void);
 uint32_t sys_parent_pid(void);
@@ -60,6 +66,9 @@ bool sys_readable(const void *address);
 bool sys_peek(const void *address, void *buffer, size_t bytes);
 /* Handler and restorer of a signal, as the kernel has them. */
 int sys_signal_restorer(int signal, uintptr_t *restorer);
+/* Blocks all signals of the calling thread, libc's own too, and returns which ones were blocked before. */
+uint64_t sys_block_signals(void);
+void sys_set_signals(uint64_t blocked);
 /* Whether the calling thread is on its alternate signal stack. */
 bool sys_on_signal_stack(void);
 _Noreturn void sys_exit(int status);

@@ -51,10 +51,12 @@ static bool open_library(void) {
                look_up(library, NAME(unw_local_addr_space), &local_space) &&
                look_up(library, NAME(unw_set_caching_policy), &set_policy) &&
                (GETCONTEXT[0] == '\0' || look_up(library, GETCONTEXT, &getcontext_));
-    if (all)
+    if (all) {
         set_policy(*local_space, UNW_CACHE_PER_THREAD);
-    else
+        unwind_note_library(local_space);
+    } else {
         dlerror(); /* the program shall not find our error */
+    }
     return all;
 }
 

@@ -1,6 +1,7 @@
 /* unwind.c - see unwind.h.
  * Owns:    which back-end is in use.
  * Threads: any.  Signals: as the back-end.  Heap: never of its own. */
+#define _GNU_SOURCE
 #include "unwind.h"
 
 #include "cfi.h"
@@ -8,6 +9,7 @@
 
 #include "../platform/options.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stddef.h>
 
@@ -75,6 +77,20 @@ bool unwind_is_guess(uint64_t coded_pc) {
 
 bool unwind_is_own(uintptr_t pc) {
     return pc - (uintptr_t)own_start < (uintptr_t)own_end - (uintptr_t)own_start;
+}
+
+static uintptr_t library_start, library_end; /* set before there are threads */
+
+void unwind_note_library(const void *address) {
+    struct dl_find_object object;
+    if (_dl_find_object((void *)(uintptr_t)address, &object) != 0)
+        return;
+    library_start = (uintptr_t)object.dlfo_map_start;
+    library_end = (uintptr_t)object.dlfo_map_end;
+}
+
+bool unwind_is_of_library(uintptr_t pc) {
+    return pc - library_start < library_end - library_start;
 }
 
 /* libunwind 1.6.2 delivers return addresses on aarch64 one byte short. */

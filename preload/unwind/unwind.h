@@ -68,10 +68,16 @@ void unwind_after_fork(void);
  * from there on. */
 bool unwind_is_guess(uint64_t coded_pc);
 
+/* Whether a PC is of a back-end's own library (libunwind). */
+bool unwind_is_of_library(uintptr_t pc);
+
 /* -- for back-ends -- */
 
 /* Whether a PC is of this library. */
 bool unwind_is_own(uintptr_t pc);
+
+/* A back-end's own library, told by an address in it. */
+void unwind_note_library(const void *address);
 
 /* Takes over scratch[0..count), newest first. */
 void unwind_adopt(struct call_stack *stack, uint32_t count);

@@ -91,15 +91,15 @@ static bool print(struct view *view, const struct statistics *statistics, const 
     struct view_loss losses[LOSSES_COUNT];
     view->losses = losses;
     view->loss_count = make_view_losses(loaded->source.tables, losses);
-    if (!make_view_rows(view, statistics, loading->frames))
-        return error_out_of_memory(error);
-    if (loading->options->each && !make_view_histograms(view, statistics, loaded->model->now_ns)) {
-        make_view_free(view);
-        return error_out_of_memory(error);
-    }
-    render(view, loading->options->json, out);
+    make_view_domains(view, loaded->source.tables);
+    bool done = make_view_rows(view, statistics, loading->frames) &&
+                (!loading->options->each || make_view_histograms(view, statistics, loaded->model->now_ns));
+    if (done)
+        render(view, loading->options->json, out);
+    else
+        error_out_of_memory(error);
     make_view_free(view);
-    return true;
+    return done;
 }
 
 static void describe_details(struct view *view, const struct loading *loading, const struct loaded *loaded,
@@ -169,6 +169,8 @@ static bool print_difference(const struct pair *pair, const struct loading *load
     view.suppressed_size_diff_error =
         variances_error(pair->old.suppressed.size_variance + pair->new.suppressed.size_variance);
     view.old_totals = make_view_totals(old->model);
+    make_view_domains(&view, new->source.tables);
+    make_view_domains(&view, old->source.tables);
     bool done = print(&view, &difference, loading, new, out, error);
     statistics_free(&difference);
     return done;

@@ -58,9 +58,18 @@ static bool fill_number(const struct making *making, const struct rule *rule, co
                         struct filter *filter) {
     size_t digits = strspn(text, "0123456789");
     if (digits == 0 || digits > 18 || text[digits] != '\0')
-        return error_set(making->error, "%s: --%s %s: it must be a whole number", making->command,
-                         rule->option, text);
+        return error_set(making->error, "%s: --%s %s: it must be a whole number%s", making->command,
+                         rule->option, text, rule->kind == FILTER_DOMAIN ? ", or a domain's name" : "");
     filter->number = strtoull(text, NULL, 10);
+    return true;
+}
+
+/* A name begins with no digit, so that a number with a slip is not taken for one. */
+static bool fill_domain(const struct making *making, const struct rule *rule, const char *text,
+                        struct filter *filter) {
+    if (text[0] == '\0' || (text[0] >= '0' && text[0] <= '9'))
+        return fill_number(making, rule, text, filter);
+    filter->name = text;
     return true;
 }
 
@@ -68,7 +77,7 @@ static bool fill(const struct making *making, const struct rule *rule, const cha
                  struct filter *filter) {
     switch (rule->kind) {
     case FILTER_PLACE: return fill_place(making, rule, text, filter);
-    case FILTER_DOMAIN:
+    case FILTER_DOMAIN: return fill_domain(making, rule, text, filter);
     case FILTER_THREAD: return fill_number(making, rule, text, filter);
     default: return filter_set_pattern(filter, text, strlen(text)) || error_out_of_memory(making->error);
     }

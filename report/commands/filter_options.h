@@ -32,7 +32,7 @@ struct filter_options {
          .kind = OPTION_LIST,                                                                                \
          .value = &(f).domain,                                                                               \
          .argument = "D",                                                                                    \
-         .help = "only this domain, or what --include takes; 0 is the heap (repeatable)"},                   \
+         .help = "only this domain, by number or name (heap, mmap), or what --include takes (repeatable)"},  \
         {.name = "exclude-domain",                                                                           \
          .kind = OPTION_LIST,                                                                                \
          .value = &(f).exclude_domain,                                                                       \

@@ -147,7 +147,23 @@ bool make_view_histograms(struct view *view, const struct statistics *statistics
     return true;
 }
 
+void make_view_domains(struct view *view, const struct tables *tables) {
+    for (uint32_t i = 1; i < tables->region[HT_REGION_CONTEXTS].count; i++) {
+        struct tables_context context = tables_context(tables, i);
+        if (context.domain_name[0] == '\0' || view_domain_name(view, context.domain) != NULL)
+            continue;
+        struct view_domain *more = realloc(view->domains, (view->domain_count + 1) * sizeof *more);
+        if (more == NULL)
+            return;
+        more[view->domain_count++] = (struct view_domain){context.domain, context.domain_name};
+        view->domains = more;
+    }
+}
+
 void make_view_free(struct view *view) {
+    free(view->domains);
+    view->domains = NULL;
+    view->domain_count = 0;
     for (size_t i = 0; i < view->row_count; i++) {
         free(view->rows[i].frames);
         free(view->rows[i].histogram);

@@ -14,6 +14,12 @@ bool make_view_rows(struct view *view, const struct statistics *statistics, cons
 /* Gives the rows histograms of the kind that view->histogram has; ages are counted back from now_ns. False when out
  * of memory. */
 bool make_view_histograms(struct view *view, const struct statistics *statistics, uint64_t now_ns);
+
+/* Adds the names that domains have in a snapshot, and not yet in the view; borrows them. Short of memory,
+ * domains stay numbers. */
+void make_view_domains(struct view *view, const struct tables *tables);
+
+/* Frees what the above have made. */
 void make_view_free(struct view *view);
 
 struct view_totals make_view_totals(const struct model *model);

@@ -24,7 +24,7 @@
 struct run {
     const char *pattern, *signal, *sample;
     uint64_t nframe, top;
-    bool overwrite, no_follow, details;
+    bool mmap, overwrite, no_follow, details;
     struct session session;
     char absolute_pattern[PATH_MAX * 2]; /* a program that is elsewhere writes here too */
     struct run_result result;
@@ -84,6 +84,7 @@ static pid_t start(struct run *self, const char *path, char **argv, int *status,
         {"HEAPTALLY_OVERWRITE", self->overwrite ? "1" : NULL},
         {"HEAPTALLY_SAMPLE", self->sample},
         {"HEAPTALLY_DETAILS", self->details ? "1" : NULL},
+        {"HEAPTALLY_MMAP", self->mmap ? "1" : NULL},
         {"HEAPTALLY_FOLLOW", self->no_follow ? "0" : NULL},
     };
     return child_start(path, argv, variables, sizeof variables / sizeof *variables, status, error);
@@ -242,6 +243,10 @@ static int run(int argc, char **argv, struct error *error) {
          .kind = OPTION_FLAG,
          .value = &self.details,
          .help = "count sizes, lifetimes, ages, waste, reallocs and temporary blocks too; it takes time"},
+        {.name = "mmap",
+         .kind = OPTION_FLAG,
+         .value = &self.mmap,
+         .help = "count what mmap, mremap, brk and sbrk map too, in the domain mmap"},
         {.name = "overwrite",
          .kind = OPTION_FLAG,
          .value = &self.overwrite,

@@ -23,13 +23,21 @@ static void put_keys(struct json *json, const enum view_key *keys) {
     json_put_string(json, "key", names);
 }
 
-static void put_key_numbers(struct json *json, const enum view_key *keys, const struct view_row *row) {
+static void put_domain(struct json *json, const struct view *view, uint64_t number) {
+    const char *name = view_domain_name(view, number);
+    json_put_unsigned(json, "domain", number);
+    if (name != NULL)
+        json_put_string(json, "domain_name", name);
+}
+
+static void put_key_numbers(struct json *json, const struct view *view, const struct view_row *row) {
+    const enum view_key *keys = view->keys;
     if (view_has_key(keys, VIEW_THREAD))
         json_put_unsigned(json, "thread", row->numbers[VIEW_THREAD]);
     if (view_has_key(keys, VIEW_FREEING_THREAD))
         json_put_unsigned(json, "freeing_thread", row->numbers[VIEW_FREEING_THREAD]);
     if (view_has_key(keys, VIEW_DOMAIN))
-        json_put_unsigned(json, "domain", row->numbers[VIEW_DOMAIN]);
+        put_domain(json, view, row->numbers[VIEW_DOMAIN]);
     if (view_has_key(keys, VIEW_SIZE))
         json_put_unsigned(json, "size_class", row->numbers[VIEW_SIZE]);
 }
@@ -120,7 +128,7 @@ void json_view_details(struct json *json, const struct view_details *details) {
 static void put_row(struct json *json, const struct view *view, const struct view_row *row) {
     json_open(json, NULL, '{');
     put_frame(json, &row->place);
-    put_key_numbers(json, view->keys, row);
+    put_key_numbers(json, view, row);
     put_numbers(json, view, row);
     if (view->details)
         json_view_details(json, &row->details);

@@ -78,14 +78,24 @@ static void put_stack(FILE *out, const struct view_row *row, bool python) {
     put_line(out, &row->frames[python ? row->frame_count - 1 : 0]);
 }
 
-static void put_key(FILE *out, enum view_key key, const struct view_row *row, bool python) {
+static void put_domain(FILE *out, const struct view *view, uint64_t number) {
+    const char *name = view->python ? NULL : view_domain_name(view, number);
+    if (name == NULL) {
+        fprintf(out, "domain %" PRIu64, number);
+        return;
+    }
+    fputs("domain ", out);
+    harmless_put(out, name);
+}
+
+static void put_key(FILE *out, enum view_key key, const struct view *view, const struct view_row *row) {
     switch (key) {
     case VIEW_FILENAME: put_file(out, &row->place); break;
     case VIEW_FUNCTION: put_function(out, &row->place); break;
     case VIEW_MODULE: harmless_put(out, module_of(&row->place)); break;
-    case VIEW_TRACEBACK: put_stack(out, row, python); break;
+    case VIEW_TRACEBACK: put_stack(out, row, view->python); break;
     case VIEW_THREAD: put_thread(out, row->numbers[key]); break;
-    case VIEW_DOMAIN: fprintf(out, "domain %" PRIu64, row->numbers[key]); break;
+    case VIEW_DOMAIN: put_domain(out, view, row->numbers[key]); break;
     case VIEW_FREEING_THREAD:
         fputs("freed by ", out);
         put_thread(out, row->numbers[key]);
@@ -99,7 +109,7 @@ static void put_place(FILE *out, const struct view *view, const struct view_row 
     for (const enum view_key *key = view->keys; *key != VIEW_END; key++) {
         if (key != view->keys)
             fputs(", ", out);
-        put_key(out, *key, row, view->python);
+        put_key(out, *key, view, row);
     }
 }
 

@@ -13,7 +13,7 @@
  *     module     the module's path
  *     traceback  its newest frame as lineno; the stack beneath, oldest frame first
  *     thread     thread ID
- *     domain     domain NUMBER
+ *     domain     domain NAME, or domain NUMBER where it has no name
  *     size       average SMALLEST to LARGEST B
  *     freeing-thread  freed by thread ID
  * Of several keys, in their order, with commas between.

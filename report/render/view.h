@@ -96,6 +96,12 @@ struct view_loss {
     uint64_t value;
 };
 
+/* What a domain is called. */
+struct view_domain {
+    uint64_t number;
+    const char *name;
+};
+
 struct view {
     enum view_key keys[VIEW_KEYS]; /* at least one; VIEW_END behind the last */
     const char *metric;            /* "live", "peak", "total" and so on */
@@ -127,7 +133,17 @@ struct view {
     uint64_t temporary_below; /* of details */
     struct view_details total_details;
     struct view_histogram histogram; /* of all rows together, if its kind is any */
+    struct view_domain *domains; /* those that have a name */
+    size_t domain_count;
 };
+
+/* Null: it has none. */
+static inline const char *view_domain_name(const struct view *view, uint64_t number) {
+    for (size_t i = 0; i < view->domain_count; i++)
+        if (view->domains[i].number == number)
+            return view->domains[i].name;
+    return NULL;
+}
 
 /* Whether sizes and counts are estimates, which renderers must mark. */
 static inline bool view_is_estimate(const struct view *view) {

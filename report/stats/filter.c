@@ -91,9 +91,15 @@ static bool matches_named(const struct filter *self, struct candidate *candidate
     return matches_frame(self, frames_get(traces_frame_table(candidate->traces), id));
 }
 
+static bool matches_domain(const struct filter *self, const struct candidate *candidate) {
+    if (self->name != NULL)
+        return strcmp(traces_domain_name(candidate->traces, candidate->trace), self->name) == 0;
+    return traces_domain(candidate->traces, candidate->trace) == self->number;
+}
+
 static bool matches_trace(const struct filter *self, struct candidate *candidate) {
     switch (self->kind) {
-    case FILTER_DOMAIN: return traces_domain(candidate->traces, candidate->trace) == self->number;
+    case FILTER_DOMAIN: return matches_domain(self, candidate);
     case FILTER_THREAD: return traces_thread(candidate->traces, candidate->trace) == self->number;
     case FILTER_SIZE: return candidate->size >= 0 && (uint64_t)candidate->size >= self->number;
     default: return self->all_frames ? matches_any(self, candidate) : matches_named(self, candidate);

@@ -12,7 +12,7 @@
 
 enum filter_kind {
     FILTER_PLACE,    /* a pattern of files, perhaps one line or one domain */
-    FILTER_DOMAIN,   /* a number */
+    FILTER_DOMAIN,   /* a number, or a name */
     FILTER_THREAD,   /* a number; traces must be by thread */
     FILTER_FUNCTION, /* a pattern of functions, with or without types */
     FILTER_MODULE,   /* a pattern of modules, with or without their directory */
@@ -26,6 +26,7 @@ struct filter {
     bool python;     /* .pyc is .py, as in tracemalloc's _normalize_filename() */
     bool has_line, has_domain;
     uint32_t line;
+    const char *name;         /* of a domain; null: it is by number. Borrowed */
     uint64_t number;          /* domain, thread or bytes; the domain of a place */
     struct wildcard *pattern; /* of places, functions and modules; owned */
 };

@@ -123,6 +123,11 @@ uint32_t traces_domain(const struct traces *self, size_t trace) {
     return tables_context(self->model->tables, self->model->stacks[trace].context).domain;
 }
 
+const char *traces_domain_name(const struct traces *self, size_t trace) {
+    struct tables_context context = tables_context(self->model->tables, self->model->stacks[trace].context);
+    return context.domain == HT_DOMAIN_HEAP ? "heap" : context.domain_name;
+}
+
 uint32_t traces_thread(const struct traces *self, size_t trace) {
     const struct tables *tables = self->model->tables;
     uint32_t slot = self->model->stacks[trace].slot;
@@ -146,9 +151,13 @@ static bool push(struct traces *self, size_t *count, frame_id id) {
 
 /* The frame of a stack that has none. */
 static frame_id no_stack(struct traces *self, uint32_t stack) {
-    struct frame frame = {.module = stack == HT_STACK_OVERFLOW       ? "[overflow]"
-                                    : stack == HT_STACK_UNATTRIBUTED ? "[unattributed]"
-                                                                     : "[no stack]"};
+    const struct ht_stack *record = tables_stack(self->model->tables, stack);
+    uint32_t reason = stack < HT_STACK_FIRST     ? stack
+                      : record->frame_count == 0 ? record->base
+                                                 : HT_STACK_NONE;
+    struct frame frame = {.module = reason == HT_STACK_OVERFLOW       ? "[overflow]"
+                                    : reason == HT_STACK_UNATTRIBUTED ? "[unattributed]"
+                                                                      : "[no stack]"};
     return frames_put(self->frames, &frame);
 }
 

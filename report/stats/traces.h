@@ -57,6 +57,8 @@ struct amount traces_amount(const struct traces *self, size_t trace, enum metric
 /* What was counted of a trace beside; null without details. */
 const struct ht_detail *traces_details(const struct traces *self, size_t trace);
 uint32_t traces_domain(const struct traces *self, size_t trace);
+/* "heap" for HT_DOMAIN_HEAP; empty: it has none. */
+const char *traces_domain_name(const struct traces *self, size_t trace);
 
 /* The thread that had the slot last, 0 when not known; of a model by thread. */
 uint32_t traces_thread(const struct traces *self, size_t trace);

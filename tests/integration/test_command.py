@@ -245,17 +245,17 @@ class ViewTest(TestCase):
         everything = self.top(self.path, "--metric", "total", "-k", "thread")
         thread = self.only(everything["rows"])["thread"]
         for options in (("--thread", thread), ("--function", "main", "--all-frames"), ("--module", "peak"),
-                        ("--domain", 0), ("--min-size", 1)):
+                        ("--domain", 0), ("--domain", "heap"), ("--min-size", 1)):
             with self.subTest(options=options):
                 rows = self.top(self.path, "--metric", "total", *options)["rows"]
                 self.assertEqual(sum(row["count"] for row in rows), everything["rows"][0]["count"])
         for options in (("--thread", thread + 1), ("--function", "nobody"), ("--module", "pea"), ("--domain", 1),
-                        ("--exclude-domain", 0), ("--min-size", "1G")):
+                        ("--domain", "mmap"), ("--exclude-domain", 0), ("--exclude-domain", "heap"), ("--min-size", "1G")):
             with self.subTest(options=options):
                 self.assertEqual(self.top(self.path, "--metric", "total", *options)["rows"], [])
 
     def test_filters_that_are_none(self):
-        for option, value in (("--domain", "heap"), ("--include", "x@4294967296"), ("--include", "x:4294967296"),
+        for option, value in (("--domain", "1x"), ("--include", "x@4294967296"), ("--include", "x:4294967296"),
                               ("--thread", ""), ("--limit", "1x"), ("-k", "lineno,lineno"), ("-k", "lineno,"),
                               ("--compat", "python")):
             with self.subTest(option=option, value=value):

@@ -9,6 +9,7 @@ MALFORMED = {
     "HEAPTALLY_OVERWRITE": ("2", "yes", "", "true", "01"),
     "HEAPTALLY_FOLLOW": ("2", "no", "", "-1"),
     "HEAPTALLY_START": ("2", "no", "", "-1"),
+    "HEAPTALLY_MMAP": ("2", "on", "", "-1"),
     "HEAPTALLY_UNWINDER": ("dwarf", "", "GCC"),
     "HEAPTALLY_OUT": ("%q.hts", "ends-with-%", "", "/tmp/", "x" * 5000),
     "HEAPTALLY_DIR": ("", "y" * 5000),
@@ -22,6 +23,7 @@ WELL_FORMED = {
     "HEAPTALLY_OVERWRITE": ("0", "1"),
     "HEAPTALLY_FOLLOW": ("0", "1"),
     "HEAPTALLY_START": ("0", "1"),
+    "HEAPTALLY_MMAP": ("0", "1"),
     "HEAPTALLY_UNWINDER": ("gcc", "libunwind"),
 }
 
@@ -41,7 +43,7 @@ class EnvironmentTest(TestCase):
     def test_message_says_what_is_allowed(self):
         allowed = {"HEAPTALLY_NFRAME": "65535", "HEAPTALLY_SIGNAL": "SIGUSR2", "HEAPTALLY_OVERWRITE": "0 or 1",
                    "HEAPTALLY_FOLLOW": "0 or 1", "HEAPTALLY_UNWINDER": "libunwind", "HEAPTALLY_MEMORY": "1M",
-                   "HEAPTALLY_OUT": "%"}
+                   "HEAPTALLY_OUT": "%", "HEAPTALLY_MMAP": "0 or 1"}
         for name, text in allowed.items():
             with self.subTest(name=name):
                 done = self.run_program([PROGRAMS / "calloc"], check=None,

@@ -119,6 +119,31 @@ void ledger_leave(void *address) {
     pthread_mutex_unlock(&lock);
 }
 
+static void change(struct tally *tally, uint64_t count, uint64_t size_bytes) {
+    tally->blocks += count;
+    tally->bytes += size_bytes;
+}
+
+void ledger_allocated(const char *file, int line, uint64_t count, uint64_t size_bytes) {
+    pthread_mutex_lock(&lock);
+    struct line *from = line_of(file, line);
+    struct tally *const tallies[] = {&live, &allocated, &from->live, &from->allocated};
+    for (int i = 0; i < 4; i++)
+        change(tallies[i], count, size_bytes);
+    pthread_mutex_unlock(&lock);
+}
+
+void ledger_freed(const char *file, int line, uint64_t count, uint64_t size_bytes) {
+    pthread_mutex_lock(&lock);
+    struct line *from = line_of(file, line);
+    if (size_bytes != 0)
+        note_peak();
+    frees += count;
+    change(&live, -count, -size_bytes);
+    change(&from->live, -count, -size_bytes);
+    pthread_mutex_unlock(&lock);
+}
+
 void ledger_foreign(const char *module) {
     CHECK(foreign_count < FOREIGN);
     foreign[foreign_count++] = module;

@@ -17,6 +17,7 @@
 #define LEDGER_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #define GOT(allocation, size_bytes) ledger_got((allocation), (size_bytes), __FILE__, __LINE__)
@@ -32,6 +33,10 @@ extern "C" {
 void *ledger_enter(void *block, size_t size_bytes, const char *file, int line);
 void ledger_leave(void *block);
 __attribute__((noreturn)) void ledger_fail(const char *condition, const char *file, int line);
+
+/* For what is not a block of the heap (mapped.h): so many blocks, perhaps none, and bytes of a line. */
+void ledger_allocated(const char *file, int line, uint64_t blocks, uint64_t size_bytes);
+void ledger_freed(const char *file, int line, uint64_t blocks, uint64_t size_bytes);
 
 /* Blocks whose newest frame is in this module are not in the ledger. */
 void ledger_foreign(const char *module);

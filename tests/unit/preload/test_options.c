@@ -43,6 +43,7 @@ static void has_defaults(void **state) {
     assert_int_equal(options.signal, SIGUSR2);
     assert_false(options.overwrite);
     assert_true(options.follow);
+    assert_false(options.mappings);
     assert_int_equal(options.memory_bytes, 256u << 20);
     assert_int_equal(options.session, 0);
     assert_false(options.directory_given);
@@ -150,6 +151,10 @@ static void reads_flags(void **state) {
     assert_false(options.follow);
     accept("HEAPTALLY_FOLLOW=1");
     assert_true(options.follow);
+    accept("HEAPTALLY_MMAP=1");
+    assert_true(options.mappings);
+    accept("HEAPTALLY_MMAP=0");
+    assert_false(options.mappings);
     static const char *const bad[] = {"", "2", "yes", "01", "1 "};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char setting[64];

@@ -167,6 +167,25 @@ static void each_key_prints_its_place(void **state) {
     }
 }
 
+static void domains_are_called_by_their_names(void **state) {
+    (void)state;
+    struct view_domain names[] = {{7, "pool\x1b[2J"}, {8, "nobody's"}};
+    struct view view = make_view(VIEW_DOMAIN);
+    view.domains = names;
+    view.domain_count = 2;
+    char *text = render(text_render, &view), *json = render(json_view_render, &view);
+    assert_non_null(strstr(text, "domain pool\\x1b[2J: size="));
+    assert_non_null(strstr(text, "domain 0: size="));
+    assert_null(strstr(text, "nobody"));
+    assert_non_null(strstr(json, "\"domain\": 7,\n   \"domain_name\": \"pool\\u001b[2J\""));
+    free(text);
+    free(json);
+    view.python = true;
+    text = render(text_render, &view);
+    assert_non_null(strstr(text, "domain 7: size="));
+    free(text);
+}
+
 static void keys_are_printed_in_their_order(void **state) {
     (void)state;
     struct view view = make_view(VIEW_FUNCTION);
@@ -432,6 +451,7 @@ static void tables_are_aligned(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_key_prints_its_place),
+        cmocka_unit_test(domains_are_called_by_their_names),
         cmocka_unit_test(keys_are_printed_in_their_order),
         cmocka_unit_test(stacks_are_cut_as_traceback_format),
         cmocka_unit_test(bare_rows_are_one_a_line),
