@@ -102,13 +102,13 @@ class HostileTest(TestCase):
         for ledger in ledgers[-LEDGERS_COMPARED:]:
             with self.subTest(process=ledger.stem):
                 self.compare(Tally(ledger), self.sources(ledger))
-        self.read_all_images()
+        self.read_all()
         self.assertEqual(bool(ledgers), not ARGUMENTS.no_tally)
 
-    def read_all_images(self):
-        """Whatever a process left can be read."""
-        for image in self.image_files()[:LEDGERS_COMPARED]:
-            self.heaptally("info", image)
+    def read_all(self):
+        """Whatever processes left can be read."""
+        for source in self.image_files()[:LEDGERS_COMPARED] + self.snapshots()[:LEDGERS_COMPARED]:
+            self.heaptally("info", source)
 
     def compare(self, tally, sources):
         if not tally.source:
