@@ -386,7 +386,8 @@ static bool reopen_regions(const struct ht_header *draft) {
     return all;
 }
 
-/* The parent's threads went on while its tables were copied: a cell may name a stack that the copy has not. */
+/* The parent's threads went on while its tables were copied: a cell may name a stack that the copy has not.
+ */
 static void forget_later_stacks(const struct ht_header *draft) {
     const struct ht_region *cells = &draft->regions[HT_REGION_CELLS];
     uint64_t count = smaller(cells->used_records, cells->committed_bytes / cells->record_bytes);

@@ -60,7 +60,8 @@ static bool try_inherit(uint32_t slot, uint32_t tid) {
 
 /* A slot whose thread is gone, or 0. Looks at a few: at the one that was inherited last, whose thread may be
  * gone again, and at the next ones; in vain, and the search goes on behind them. So it lingers among threads
- * that come and go, and crosses those that stay once. A store by another thread at the same time is as good. */
+ * that come and go, and crosses those that stay once. A store by another thread at the same time is as good.
+ */
 static uint32_t inherit_slot(uint32_t tid) {
     uint32_t count = slot_bound() - 1, probes = count < PROBES ? count : PROBES;
     uint32_t at = __atomic_load_n(&probe_next, __ATOMIC_RELAXED);

@@ -1,8 +1,8 @@
-/* new_stacks.c - two threads allocate by stacks that were never seen before, while the main thread forks children that
- * allocate and end, and takes snapshots: each finds tables that grow while they are copied.
+/* new_stacks.c - two threads allocate by stacks that were never seen before, while the main thread forks
+ * children that allocate and end, and takes snapshots: each finds tables that grow while they are copied.
  *
- * A stack is a path through a binary tree, the next one each time: after enough of them tables of full size would be
- * copied, so that the threads rest. */
+ * A stack is a path through a binary tree, the next one each time: after enough of them tables of full size
+ * would be copied, so that the threads rest. */
 #define _GNU_SOURCE
 #include "tally.h"
 

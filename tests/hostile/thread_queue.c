@@ -1,5 +1,5 @@
-/* thread_queue.c - twenty threads that stay, and two thousand one after the other: each of these could have the slot of the
- * one before it, so that they take no more room than a few do. */
+/* thread_queue.c - twenty threads that stay, and two thousand one after the other: each of these could have
+ * the slot of the one before it, so that they take no more room than a few do. */
 #include "tally.h"
 
 #include <pthread.h>
