@@ -41,7 +41,12 @@ def free_port():
 
 
 def children(pid):
-    return [int(child) for path in glob.glob(f"/proc/{pid}/task/*/children") for child in pathlib.Path(path).read_text().split()]
+    """Of all its threads, some of which may end meanwhile."""
+    found = []
+    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found += map(int, pathlib.Path(path).read_text().split())
+    return found
 
 
 def adopt_orphans():

@@ -96,7 +96,7 @@ class RedisTest(ServerTest):
 
     def fork(self, pid, command):
         before = set(self.image_files())
-        self.cli(command)
+        self.write_down(command, self.cli(command))
         self.settle()
         if self.traced:  # the child ends by _exit, and leaves its image
             child = self.info(self.only(set(self.image_files()) - before))
