@@ -393,6 +393,16 @@ static bool reopen_regions(const struct ht_header *draft) {
     return all;
 }
 
+/* The parent's threads went on while its tables were copied: a cell may name a stack that the copy has not.
+ */
+static void forget_later_stacks(const struct ht_header *draft) {
+    const struct ht_region *cells = &draft->regions[HT_REGION_CELLS];
+    uint64_t count = smaller(cells->used_records, cells->committed_bytes / cells->record_bytes);
+    for (uint64_t i = 1; i < count; i++)
+        if (image_cells[i].stack >= draft->regions[HT_REGION_STACKS].used_records)
+            image_cells[i].stack = HT_STACK_NONE;
+}
+
 /* The header of the child: its own identity, the parent's regions as they are now. */
 static void draft_child(struct ht_header *draft) {
     memset(draft, 0, sizeof *draft);
@@ -453,6 +463,7 @@ bool image_adopt(void) {
         image_remove();
         return false;
     }
+    forget_later_stacks(&draft);
     sys_advise(image_header, image_bytes, MADV_DONTDUMP);
     if (draft.pid % CHILDREN_PER_BOUND == 0)
         dead_images_bound(options.directory);

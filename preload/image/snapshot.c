@@ -53,9 +53,16 @@ static void copy_cell(struct ht_cell *to, const struct ht_cell *from) {
     to->write_sequence &= ~1u;
 }
 
+/* Cells are taken many at a time: one within the bound may have been given to a stack since, which is not. It
+ * is left out: it has no event from before the bounds were read. */
 static void copy_cells(char *to, const char *from, uint64_t bytes) {
-    for (uint64_t at = 0; at < bytes; at += sizeof(struct ht_cell))
-        copy_cell((struct ht_cell *)(void *)(to + at), (const struct ht_cell *)(const void *)(from + at));
+    uint64_t stacks = work.header.regions[HT_REGION_STACKS].used_records;
+    for (uint64_t at = 0; at < bytes; at += sizeof(struct ht_cell)) {
+        struct ht_cell *cell = (struct ht_cell *)(void *)(to + at);
+        copy_cell(cell, (const struct ht_cell *)(const void *)(from + at));
+        if (cell->stack >= stacks)
+            *cell = (struct ht_cell){.slot = cell->slot};
+    }
 }
 
 /* Details are written under their cell's sequence. */

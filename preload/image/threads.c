@@ -14,7 +14,7 @@
 #define PROBES    8u
 
 static struct thread *states[SLOTS_MAX]; /* (atomic) by slot */
-static uint32_t probe_next;              /* (atomic) where the search for dead threads goes on */
+static uint32_t probe_next;              /* (atomic) slot - 1 where the search for dead threads goes on */
 static uint32_t exhausted;               /* (atomic) no room for a slot, and tables never shrink */
 
 static uint32_t slot_bound(void) {
@@ -63,16 +63,22 @@ static bool try_inherit(uint32_t slot, uint32_t tid) {
     return true;
 }
 
-/* A slot whose thread is gone, or 0. Looks at a few, each new thread at the next ones. */
+/* A slot whose thread is gone, or 0. Looks at a few: at the one that was inherited last, whose thread may be
+ * gone again, and at the next ones; in vain, and the search goes on behind them. So it lingers among threads
+ * that come and go, and crosses those that stay once. A store by another thread at the same time is as good.
+ */
 static uint32_t inherit_slot(uint32_t tid) {
-    uint32_t bound = slot_bound();
-    uint32_t probes = bound - 1 < PROBES ? bound - 1 : PROBES;
-    uint32_t start = __atomic_fetch_add(&probe_next, probes, __ATOMIC_RELAXED);
-    for (uint32_t i = 0; i < probes; i++) {
-        uint32_t slot = 1 + (start + i) % (bound - 1);
-        if (try_inherit(slot, tid))
-            return slot;
+    uint32_t count = slot_bound() - 1, probes = count < PROBES ? count : PROBES;
+    uint32_t at = __atomic_load_n(&probe_next, __ATOMIC_RELAXED);
+    for (uint32_t i = 0; i < probes; i++, at++) {
+        if (at >= count)
+            at = 0;
+        if (try_inherit(1 + at, tid)) {
+            __atomic_store_n(&probe_next, at, __ATOMIC_RELAXED);
+            return 1 + at;
+        }
     }
+    __atomic_store_n(&probe_next, at, __ATOMIC_RELAXED);
     return 0;
 }
 

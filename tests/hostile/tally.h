@@ -11,6 +11,7 @@
  *     loss NAME               the program forces this loss
  *     others                  lines that are in no ledger allocate too
  *     no_source               neither snapshot nor image can be left
+ *     slots COUNT             at most so many thread slots may be taken
  *
  * Owns: static tables.  Threads: any, lock-free.  Signals: safe.  Heap: never. */
 #ifndef TALLY_H

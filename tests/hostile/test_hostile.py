@@ -10,6 +10,7 @@ Options, before the program:
 """
 
 import argparse
+import json
 import os
 import pathlib
 import resource
@@ -46,6 +47,7 @@ class Tally(Ledger):
     def __init__(self, path):
         super().__init__(path)
         self.slack, self.losses, self.unattributed, self.source, self.others = 0, set(), False, True, False
+        self.slots = None
         for words in (line.split() for line in path.read_text().splitlines()):
             if words[0] == "slack":
                 self.slack = int(words[1])
@@ -57,6 +59,8 @@ class Tally(Ledger):
                 self.source = False
             elif words[0] == "others":
                 self.others = True
+            elif words[0] == "slots":
+                self.slots = int(words[1])
 
 
 def set_limits():
@@ -98,19 +102,21 @@ class HostileTest(TestCase):
         for ledger in ledgers[-LEDGERS_COMPARED:]:
             with self.subTest(process=ledger.stem):
                 self.compare(Tally(ledger), self.sources(ledger))
-        self.read_all_images()
+        self.read_all()
         self.assertEqual(bool(ledgers), not ARGUMENTS.no_tally)
 
-    def read_all_images(self):
-        """Whatever a process left can be read."""
-        for image in self.image_files()[:LEDGERS_COMPARED]:
-            self.heaptally("info", image)
+    def read_all(self):
+        """Whatever processes left can be read."""
+        for source in self.image_files()[:LEDGERS_COMPARED] + self.snapshots()[:LEDGERS_COMPARED]:
+            self.heaptally("info", source)
 
     def compare(self, tally, sources):
         if not tally.source:
             self.assertEqual(sources, [])
             return
         source = self.only(sources)
+        if tally.slots is not None:
+            self.assertLessEqual(json.loads(self.heaptally("info", "--json", source).stdout)["tables"]["slots"], tally.slots)
         total, live = (self.top(source, "--raw", "--metric", metric) for metric in ("total", "live"))
         losses = {name for name, value in total["losses"].items() if value}
         if "any" not in tally.losses:

@@ -4,6 +4,7 @@ prints without, and where the tracer is what the program calls, it finds the sam
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
@@ -44,6 +45,21 @@ class ToolsTest(TestCase):
         self.both(["gdb", "-q", "-nx", "-batch", "-ex", "set startup-with-shell off", "-ex", "set env LD_PRELOAD @",
                    "-ex", "break tally_drop_out", "-ex", "run", "-ex", "info breakpoints", PROGRAM], preload_by="gdb")
         self.assertGreaterEqual(self.program_found(), 2100)
+
+    def test_gdb_that_calls_malloc(self):
+        """In a process that runs already: what gdb has it allocate is counted like its own."""
+        self.need("gdb")
+        sleeper = self.start_program(["sh", "-c", "echo ready; read line; exit 4"], stdin=subprocess.PIPE)
+        before = self.top(sleeper.pid)["totals"]
+        done = self.run_program(["gdb", "-q", "-nx", "-batch", "-p", sleeper.pid, "-ex", "print (void *)malloc(12345)", "-ex",
+                                 "detach"], traced=False)
+        if b"Operation not permitted" in done.stderr:
+            self.skipTest("the kernel lets gdb attach to its children alone")
+        self.assertRegex(done.stdout, rb"\$1 = \(void \*\) 0x[0-9a-f]+", done.stderr)
+        after = self.top(sleeper.pid)["totals"]
+        self.assertEqual((after["allocations"] - before["allocations"], after["live_bytes"] - before["live_bytes"]), (1, 12345))
+        sleeper.communicate(b"\n", timeout=60)
+        self.assertEqual(sleeper.returncode, 4)
 
     def test_valgrind(self):
         """Its allocator stands before the tracer, which sees little, and says so by an almost empty profile."""
