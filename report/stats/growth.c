@@ -6,6 +6,7 @@
 #include "growth.h"
 #include "compare.h"
 #include "interner.h"
+#include "../source/wrapping.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -91,17 +92,12 @@ static struct amount *maximum_of(struct growth *self, const char *name) {
     return &self->maxima[id];
 }
 
-/* Wraps rather than overflow: a damaged file may hold any count. */
-static int64_t minus(int64_t a, int64_t b) {
-    return (int64_t)((uint64_t)a - (uint64_t)b);
-}
-
 /* Whether a row is above its maximum, which it then becomes. Null maximum: out of memory. */
 static bool raise(struct amount *maximum, struct statistic *row) {
     if (row->size <= maximum->size)
         return false;
     row->size_diff = row->size - maximum->size; /* maxima are not below 0 */
-    row->count_diff = minus(row->count, maximum->count);
+    row->count_diff = wrapping_subtract(row->count, maximum->count);
     *maximum = (struct amount){.size = row->size, .count = row->count};
     return true;
 }
