@@ -157,6 +157,8 @@ bool traces_in_add(struct traces_in *self, const struct trace_line *trace, struc
                          INT64_MAX);
     uint32_t stack = put_stack(self, trace);
     struct ht_cell *cell = stack != 0 ? put_cell(self, stack, trace->size) : NULL;
+    if (cell == NULL && interner_count(self->domains) >= HT_CONTEXTS_MAX)
+        return error_set(error, "a snapshot holds at most %u domains beside the heap", HT_CONTEXTS_MAX - 1);
     if (cell == NULL)
         return error_out_of_memory(error);
     cell->allocations++;

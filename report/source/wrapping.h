@@ -1,4 +1,5 @@
-/* wrapping.h - sums of counters that a damaged file may have made anything: they wrap, and are never undefined. */
+/* wrapping.h - sums of counters that a damaged file may have made anything: they wrap, and are never
+ * undefined. */
 #ifndef HEAPTALLY_REPORT_WRAPPING_H
 #define HEAPTALLY_REPORT_WRAPPING_H
 

@@ -211,7 +211,8 @@ static void unload(struct loaded *self) {
 
 /* Not all of it for every input: which, its size says. */
 static void show_all(const struct loaded *old, const struct loaded *new, uint8_t choice, size_t size) {
-    static const enum key keys[] = {KEY_LINENO, KEY_TRACEBACK, KEY_DOMAIN, KEY_SIZE, KEY_MODULE, KEY_FUNCTION};
+    static const enum key keys[] = {KEY_LINENO, KEY_TRACEBACK, KEY_DOMAIN,
+                                    KEY_SIZE,   KEY_MODULE,    KEY_FUNCTION};
     enum metric metric = (enum metric)((choice >> 5) % 3);
     show(old, new, choice, keys[size % (sizeof keys / sizeof *keys)], metric);
     if ((choice & BY_THREAD) != 0)
