@@ -260,19 +260,26 @@ static void check_lines(struct source_lines *lines, const char *path, const char
     REQUIRE(source_lines_get(lines, path, UINT32_MAX, &length) == NULL);
 }
 
-/* Lines with numbers beyond the file's end are printed too; no byte of the file orders a terminal about. */
+/* Lines with numbers beyond the file's end are printed too, and every line once; no byte of the file orders a
+ * terminal about. */
 static void check_annotated(const char *path, uint32_t count) {
-    const struct annotated_line lines[] = {{.line = 1, .live = INT64_MAX, .allocations = 1},
-                                           {.line = count + 7, .peak = INT64_MIN, .frees = -1}};
-    const struct annotation annotation = {.file = path, .lines = lines, .count = 2, .first = 1};
+    const struct annotated_line lines[] = {
+        {.line = 1, .live = INT64_MAX, .allocations = 1},
+        {.line = count + 7, .live = INT64_MAX, .peak = INT64_MIN, .frees = -1},
+        {.line = UINT32_MAX, .peak = -1, .frees = INT64_MIN}};
+    const struct annotation annotation = {.file = path, .lines = lines, .count = 3, .first = 1};
     char *text;
-    size_t size;
+    size_t size, printed = 0;
     FILE *out = open_memstream(&text, &size);
     REQUIRE(out != NULL);
     annotate_render(out, &annotation);
     REQUIRE(fclose(out) == 0);
-    for (size_t i = 0; i < size; i++)
-        REQUIRE(text[i] == '\n' || text[i] == '\t' || ((unsigned char)text[i] >= 0x20 && text[i] != 0x7f));
+    for (size_t i = 0; i < size; i++) {
+        REQUIRE(text[i] == '\n' || ((unsigned char)text[i] >= 0x20 && text[i] != 0x7f));
+        printed += text[i] == '\n';
+    }
+    REQUIRE(printed ==
+            2 + (count != 0 ? count : 1) + 2 + 1); /* file, heading; its lines; two more; the total */
     free(text);
 }
 
