@@ -50,6 +50,7 @@ bool call_stack_returns_from_signal(uintptr_t pc) {
 #else
     static const unsigned char code[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4};
 #endif
+    _Static_assert(sizeof code <= SIGNAL_RETURN_BYTES, "no more is readable");
     return memcmp((const void *)pc, code, sizeof code) == 0;
 }
 

@@ -56,7 +56,8 @@ struct call_stack {
 /* Return address of signal handlers, once known; else 0. For back-ends that do not tell. */
 extern uintptr_t call_stack_signal_return; /* (atomic) */
 
-/* Whether the code at pc, which must be readable, is what handlers return to. */
+/* Whether the code at pc, of which so many bytes must be readable, is what handlers return to. */
+#define SIGNAL_RETURN_BYTES 9
 bool call_stack_returns_from_signal(uintptr_t pc);
 
 /* Prepares an empty stack that keeps the newest nframe frames. False: no memory. */

@@ -1,7 +1,7 @@
-/* cfi_row.c - see cfi_row.h. Everything read lies in a loaded object's read-only segments, whose format
- * the linker vouches for; lengths are still checked, since a wrong one would be read in the program.
- * Owns:    nothing.
- * Threads: any.  Signals: safe.  Heap: never. */
+/* cfi_row.c - see cfi_row.h. Everything read lies in a loaded object's read-only segments. The linker vouches
+ * for their format, but a read of what is not the object's would be a crash of the program: no byte is read
+ * outside of the bounds that the loader has for it, whatever the description says. Owns:    nothing. Threads:
+ * any.  Signals: safe.  Heap: never. */
 #define _GNU_SOURCE
 #include "cfi_row.h"
 
@@ -79,6 +79,15 @@ static void skip(struct bytes *from, uint64_t count) {
     from->at += count;
 }
 
+/* Goes to an address; false if nothing can be read there. */
+static bool seek(struct bytes *from, uintptr_t to) {
+    uintptr_t distance = to - (uintptr_t)from->at;
+    if (distance >= (uintptr_t)(from->end - from->at))
+        return false;
+    from->at += distance;
+    return true;
+}
+
 /* The size and sign of DW_EH_PE_* formats (LSB 5.0 Core, 10.5.1). */
 static uint64_t take_format(struct bytes *from, uint8_t format) {
     union {
@@ -115,6 +124,11 @@ static uint64_t take_pointer(struct bytes *from, uint8_t encoding) {
     }
 }
 
+/* A factored offset, in arithmetic that wraps: what is too large for a row is no row's. */
+static int64_t scaled(uint64_t factor, int64_t align) {
+    return (int64_t)(factor * (uint64_t)align);
+}
+
 /* ---- the state of the call frame machine, for the registers that matter ---- */
 
 enum rule { RULE_KEPT, RULE_CFA, RULE_FRAME, RULE_UNDEFINED, RULE_OTHER };
@@ -134,6 +148,7 @@ struct state {
 struct machine {
     struct state now, initial, saved[16];
     unsigned depth;
+    bool too_deep;             /* for us: not broken */
     uint64_t location, target; /* addresses */
     uint64_t code_align;
     int64_t data_align;
@@ -191,7 +206,7 @@ static void define_cfa(struct state *state, uint64_t reg, int64_t offset) {
 
 static void remember(struct machine *machine, struct bytes *code) {
     if (machine->depth == sizeof machine->saved / sizeof *machine->saved)
-        code->bad = true;
+        code->bad = machine->too_deep = true;
     else
         machine->saved[machine->depth++] = machine->now;
 }
@@ -215,7 +230,7 @@ static void execute_extended(struct machine *machine, uint8_t opcode, struct byt
     case 0x04: machine->location += take_format(code, 0x3) * machine->code_align; break;
     case 0x05:
         reg = take_uleb(code);
-        set_rule(now, reg, RULE_CFA, (int64_t)take_uleb(code) * machine->data_align);
+        set_rule(now, reg, RULE_CFA, scaled(take_uleb(code), machine->data_align));
         break;
     case 0x06: restore_rule(machine, take_uleb(code)); break;
     case 0x07: set_rule(now, take_uleb(code), RULE_UNDEFINED, 0); break;
@@ -240,13 +255,13 @@ static void execute_extended(struct machine *machine, uint8_t opcode, struct byt
         break;
     case 0x11:
         reg = take_uleb(code);
-        set_rule(now, reg, RULE_CFA, take_sleb(code) * machine->data_align);
+        set_rule(now, reg, RULE_CFA, scaled((uint64_t)take_sleb(code), machine->data_align));
         break;
     case 0x12:
         reg = take_uleb(code);
-        define_cfa(now, reg, take_sleb(code) * machine->data_align);
+        define_cfa(now, reg, scaled((uint64_t)take_sleb(code), machine->data_align));
         break;
-    case 0x13: now->cfa_offset = take_sleb(code) * machine->data_align; break;
+    case 0x13: now->cfa_offset = scaled((uint64_t)take_sleb(code), machine->data_align); break;
     case 0x14:
         reg = take_uleb(code);
         take_uleb(code);
@@ -265,7 +280,7 @@ static void execute_extended(struct machine *machine, uint8_t opcode, struct byt
     case 0x2e: take_uleb(code); break; /* DW_CFA_GNU_args_size */
     case 0x2f:
         reg = take_uleb(code);
-        set_rule(now, reg, RULE_CFA, -(int64_t)take_uleb(code) * machine->data_align);
+        set_rule(now, reg, RULE_CFA, scaled(0 - take_uleb(code), machine->data_align));
         break;
     default: code->bad = true; break;
     }
@@ -278,7 +293,7 @@ static bool execute(struct machine *machine, struct bytes code) {
         switch (opcode & 0xc0) {
         case 0x40: machine->location += low * machine->code_align; break;
         case 0x80:
-            set_rule(&machine->now, low, RULE_CFA, (int64_t)take_uleb(&code) * machine->data_align);
+            set_rule(&machine->now, low, RULE_CFA, scaled(take_uleb(&code), machine->data_align));
             break;
         case 0xc0: restore_rule(machine, low); break;
         default: execute_extended(machine, opcode, &code); break;
@@ -289,7 +304,12 @@ static bool execute(struct machine *machine, struct bytes code) {
 
 /* ---- finding the description ---- */
 
+/* UNKNOWN is a form that another unwinder may know. What is BROKEN no other may see: libgcc's reads where it
+ * leads to, and aborts. */
+enum search { FOUND, ABSENT, UNKNOWN, BROKEN };
+
 struct description {
+    struct bytes object; /* all that may be read */
     struct bytes cie_code, fde_code;
     uint64_t start, end;
     uint64_t code_align;
@@ -299,26 +319,31 @@ struct description {
 };
 
 /* Length-prefixed, as CIEs and FDEs are; the 64-bit form is not used in .eh_frame of any linker. */
-static bool entry_at(const uint8_t *at, struct bytes *entry) {
+static bool entry_at(struct bytes object, uintptr_t at, struct bytes *entry) {
     uint32_t length;
-    memcpy(&length, at, sizeof length);
-    *entry = (struct bytes){at + 4, at + 4 + length, false};
-    return length != 0 && length != UINT32_MAX;
+    if (!seek(&object, at) || !take(&object, &length, sizeof length) || length == 0 || length == UINT32_MAX)
+        return false;
+    *entry = object;
+    skip(&object, length);
+    entry->end = object.at;
+    return !object.bad;
 }
 
-static bool read_cie(const uint8_t *at, struct description *out) {
+static enum search read_cie(uintptr_t at, struct description *out) {
     struct bytes cie;
     uint32_t id;
-    if (!entry_at(at, &cie) || !take(&cie, &id, 4) || id != 0)
-        return false;
+    if (!entry_at(out->object, at, &cie) || !take(&cie, &id, 4) || id != 0)
+        return BROKEN;
     uint8_t version = take_byte(&cie);
     const char *augmentation = (const char *)cie.at;
     skip(&cie, strnlen(augmentation, (size_t)(cie.end - cie.at)) + 1);
     out->code_align = take_uleb(&cie);
     out->data_align = take_sleb(&cie);
     uint64_t ra = version == 1 ? take_byte(&cie) : take_uleb(&cie);
+    if (cie.bad)
+        return BROKEN;
     if (ra != REGISTER_RA || (augmentation[0] != 'z' && augmentation[0] != '\0'))
-        return false;
+        return UNKNOWN;
     if (augmentation[0] == 'z') {
         struct bytes data = take_block(&cie);
         for (const char *letter = augmentation + 1; *letter != '\0' && !data.bad; letter++)
@@ -328,56 +353,89 @@ static bool read_cie(const uint8_t *at, struct description *out) {
             case 'L': take_byte(&data); break;
             case 'S': out->signal = true; break;
             case 'B': break;
-            default: return false;
+            default: return UNKNOWN;
             }
+        cie.bad |= data.bad;
     }
     out->cie_code = cie;
-    return !cie.bad;
+    return cie.bad ? BROKEN : FOUND;
 }
 
-static bool read_fde(const uint8_t *at, struct description *out) {
+static enum search read_fde(uintptr_t at, struct description *out) {
     struct bytes fde;
     uint32_t cie_offset;
-    if (!entry_at(at, &fde))
-        return false;
-    const uint8_t *cie_base = fde.at;
-    if (!take(&fde, &cie_offset, 4) || cie_offset == 0 || !read_cie(cie_base - cie_offset, out))
-        return false;
+    if (!entry_at(out->object, at, &fde))
+        return BROKEN;
+    uintptr_t cie_base = (uintptr_t)fde.at;
+    if (!take(&fde, &cie_offset, 4) || cie_offset == 0)
+        return BROKEN;
+    enum search cie = read_cie(cie_base - cie_offset, out);
+    if (cie != FOUND)
+        return cie;
     out->start = take_pointer(&fde, out->encoding);
     out->end = out->start + take_format(&fde, out->encoding);
     take_block(&fde); /* the augmentation data: a pointer to the LSDA */
     out->fde_code = fde;
-    return !fde.bad;
+    return fde.bad ? BROKEN : FOUND;
 }
 
-enum search { FOUND, ABSENT, UNREADABLE };
-
 /* .eh_frame_hdr: version 1, table of (start, description) as signed 32-bit offsets from itself. */
-static enum search find_description(uintptr_t pc, struct description *out) {
-    struct dl_find_object object;
-    if (_dl_find_object((void *)pc, &object) != 0 || object.dlfo_eh_frame == NULL)
-        return ABSENT;
-    const uint8_t *header = object.dlfo_eh_frame;
-    struct bytes at = {header + 4, header + 64, false};
-    if (header[0] != 1 || header[3] != 0x3b)
-        return UNREADABLE;
-    take_pointer(&at, header[1]);
-    uint64_t count = take_format(&at, header[2]);
-    const int32_t *table = (const int32_t *)(const void *)at.at; /* pairs */
-    int64_t key = (int64_t)(pc - (uintptr_t)header);
-    if (at.bad || count == 0 || key < table[0])
-        return at.bad ? UNREADABLE : ABSENT;
-    uint64_t low = 0, high = count;
+struct table {
+    uintptr_t base;
+    const uint8_t *entries;
+    uint64_t count;
+};
+
+struct table_entry {
+    int32_t start, description;
+};
+
+static struct table_entry entry_of(const struct table *table, uint64_t index) {
+    struct table_entry entry;
+    memcpy(&entry, table->entries + index * sizeof entry, sizeof entry);
+    return entry;
+}
+
+static enum search read_table(struct bytes object, uintptr_t header, struct table *table) {
+    uint8_t formats[4]; /* the version, of the pointer to .eh_frame, of the count, of the table */
+    if (!seek(&object, header) || !take(&object, formats, sizeof formats))
+        return BROKEN;
+    if (formats[0] != 1 || formats[3] != 0x3b)
+        return UNKNOWN;
+    take_pointer(&object, formats[1]);
+    uint64_t count = take_format(&object, formats[2]);
+    *table = (struct table){header, object.at, count};
+    bool fits = !object.bad && count <= (uint64_t)(object.end - object.at) / sizeof(struct table_entry);
+    return fits ? FOUND : BROKEN;
+}
+
+/* The last entry that does not begin behind `key`; the first begins before it. */
+static struct table_entry search_table(const struct table *table, int64_t key) {
+    uint64_t low = 0, high = table->count;
     while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
-        if (table[2 * middle] <= key)
+        if (entry_of(table, middle).start <= key)
             low = middle;
         else
             high = middle;
     }
-    if (!read_fde(header + table[2 * low + 1], out))
-        return UNREADABLE;
-    return pc < out->end ? FOUND : ABSENT;
+    return entry_of(table, low);
+}
+
+static enum search find_description(uintptr_t pc, struct description *out) {
+    struct dl_find_object object;
+    struct table table;
+    if (_dl_find_object((void *)pc, &object) != 0 || object.dlfo_eh_frame == NULL)
+        return ABSENT;
+    out->object = (struct bytes){object.dlfo_map_start, object.dlfo_map_end, false};
+    enum search result = read_table(out->object, (uintptr_t)object.dlfo_eh_frame, &table);
+    if (result != FOUND)
+        return result;
+    int64_t key = (int64_t)(pc - table.base);
+    if (table.count == 0 || key < entry_of(&table, 0).start)
+        return ABSENT;
+    result = read_fde(table.base + (uintptr_t)(intptr_t)search_table(&table, key).description, out);
+    return result == FOUND && pc >= out->end ? ABSENT : result;
 }
 
 /* ---- from the machine's state to a row ---- */
@@ -410,26 +468,35 @@ static struct cfi_row row_of(const struct state *state) {
     return row;
 }
 
+static bool returns_from_signal(struct bytes object, uintptr_t pc) {
+    return seek(&object, pc) && (size_t)(object.end - object.at) >= SIGNAL_RETURN_BYTES &&
+           call_stack_returns_from_signal(pc);
+}
+
 struct cfi_row cfi_row_at(uintptr_t pc) {
     struct description description = {.encoding = 0};
     switch (find_description(pc, &description)) {
-    case ABSENT: return guess_row;
-    case UNREADABLE: return other_row;
+    case ABSENT:
+    case BROKEN: return guess_row;
+    case UNKNOWN: return other_row;
     case FOUND: break;
     }
     /* A restorer's description begins a byte early, since a return address is looked up by the byte before.
      */
     if (description.signal) /* of others, what they say of pc counts for a lookup that is not made here */
-        return call_stack_returns_from_signal(pc + 1) ? (struct cfi_row){.kind = CFI_SIGNAL} : other_row;
+        return returns_from_signal(description.object, pc + 1) ? (struct cfi_row){.kind = CFI_SIGNAL}
+                                                               : other_row;
     struct machine machine = {.now = {.cfa = CFA_OTHER},
                               .target = UINT64_MAX,
                               .code_align = description.code_align,
                               .data_align = description.data_align,
                               .encoding = description.encoding};
     if (!execute(&machine, description.cie_code))
-        return other_row;
+        return machine.too_deep ? other_row : guess_row;
     machine.initial = machine.now;
     machine.location = description.start;
     machine.target = pc;
-    return execute(&machine, description.fde_code) ? row_of(&machine.now) : other_row;
+    if (!execute(&machine, description.fde_code))
+        return machine.too_deep ? other_row : guess_row;
+    return row_of(&machine.now);
 }

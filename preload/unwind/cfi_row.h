@@ -17,7 +17,7 @@ enum cfi_kind {
     CFI_FROM_SAVED, /* CFA = *(rbp + cfa_offset): a realigned stack (DRAP) */
     CFI_SIGNAL,     /* the return from a signal handler: registers are in the ucontext at rsp */
     CFI_END,        /* the return address is undefined: nothing called this */
-    CFI_GUESS,      /* no CFI (JIT code): taken for a frame-pointer frame, to be checked */
+    CFI_GUESS,      /* no CFI (JIT code), or broken: taken for a frame-pointer frame, to be checked */
     CFI_OTHER,      /* something that needs more registers: use another unwinder */
 };
 

@@ -7,6 +7,7 @@
 #include "make_view.h"
 #include "../render/json_view.h"
 #include "../render/text.h"
+#include "../source/wrapping.h"
 #include "../stats/compare.h"
 
 #include <stdlib.h>
@@ -162,8 +163,8 @@ static bool print_difference(const struct pair *pair, const struct loading *load
     if (!statistics_compare(&pair->old, &pair->new, loading->frames, &difference, error))
         return false;
     view.difference = true;
-    view.total_size_diff = pair->new.size_total - pair->old.size_total;
-    view.suppressed_size_diff = pair->new.suppressed.size - pair->old.suppressed.size;
+    view.total_size_diff = wrapping_subtract(pair->new.size_total, pair->old.size_total);
+    view.suppressed_size_diff = wrapping_subtract(pair->new.suppressed.size, pair->old.suppressed.size);
     view.total_size_diff_error =
         variances_error(pair->old.size_total_variance + pair->new.size_total_variance);
     view.suppressed_size_diff_error =
@@ -214,6 +215,6 @@ bool analysis_print_growth(const struct loading *loading, const struct loaded *l
     view.difference = true;
     view.growth = true;
     for (size_t i = 0; i < grown->count; i++)
-        view.total_size_diff += grown->rows[i].size_diff;
+        view.total_size_diff = wrapping_add(view.total_size_diff, grown->rows[i].size_diff);
     return print(&view, grown, loading, loaded, out, error);
 }

@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "loading.h"
 #include "../render/annotate.h"
+#include "../source/wrapping.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,18 +72,18 @@ static struct annotated_line *find_line(struct lines *self, uint32_t line) {
 static void add_amount(struct annotated_line *line, enum metric metric, const struct statistic *row) {
     switch (metric) {
     case METRIC_LIVE:
-        line->live += row->size;
-        line->frees -= row->count;
+        line->live = wrapping_add(line->live, row->size);
+        line->frees = wrapping_subtract(line->frees, row->count);
         line->variances.live += row->size_variance;
         line->variances.frees -= row->count_variance; /* what was freed took it away from what lives */
         break;
     case METRIC_PEAK:
-        line->peak += row->size;
+        line->peak = wrapping_add(line->peak, row->size);
         line->variances.peak += row->size_variance;
         break;
     case METRIC_TOTAL:
-        line->allocations += row->count;
-        line->frees += row->count;
+        line->allocations = wrapping_add(line->allocations, row->count);
+        line->frees = wrapping_add(line->frees, row->count);
         line->variances.allocations += row->count_variance;
         line->variances.frees += row->count_variance;
         break;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,16 +64,32 @@ static bool add_line(struct blame_file *self, const char *line) {
     return false;
 }
 
-static bool read_lines(struct blame_file *self, FILE *in) {
+/* What of a line a pattern is read from: without its newline and the blanks at its end. */
+static size_t trim(char *line, size_t length) {
+    while (length > 0 && strchr(" \t\r\n", line[length - 1]) != NULL)
+        line[--length] = '\0';
+    return length;
+}
+
+static bool take_line(struct blame_file *self, char *line, size_t length, uint64_t number,
+                      struct error *error) {
+    if (strlen(line) != length)
+        return error_set(error, "%s: line %" PRIu64 ": a NUL byte: this is no text", self->path, number);
+    length = trim(line, length);
+    if (length == 0 || line[0] == '#' || strcmp(line, "!") == 0)
+        return true;
+    return add_line(self, line) || error_out_of_memory(error);
+}
+
+static bool read_lines(struct blame_file *self, FILE *in, struct error *error) {
     char *line = NULL;
     size_t room = 0;
+    ssize_t length;
     bool good = true;
-    for (ssize_t length; good && (length = getline(&line, &room, in)) >= 0;) {
-        while (length > 0 && strchr(" \t\r\n", line[length - 1]) != NULL)
-            line[--length] = '\0';
-        if (length != 0 && line[0] != '#' && strcmp(line, "!") != 0)
-            good = add_line(self, line);
-    }
+    for (uint64_t number = 1; good && (length = getline(&line, &room, in)) >= 0; number++)
+        good = take_line(self, line, (size_t)length, number, error);
+    if (good && !feof(in)) /* a failed read, or a line for which there is no memory */
+        good = error_set(error, "%s: %s", self->path, strerror(errno));
     free(line);
     return good;
 }
@@ -99,9 +116,7 @@ static bool read_file(struct blame_file *self, struct error *error) {
     FILE *in = open_regular(self->path, error);
     if (in == NULL)
         return false;
-    bool done = read_lines(self, in) || error_out_of_memory(error);
-    if (done && ferror(in))
-        done = error_set(error, "%s: %s", self->path, strerror(errno));
+    bool done = read_lines(self, in, error);
     fclose(in);
     return done;
 }

@@ -8,8 +8,6 @@
 #include "../source/snapshot_write.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct import_options {
@@ -17,43 +15,13 @@ struct import_options {
     bool overwrite;
 };
 
-static bool add_line(struct traces_in *traces, struct trace_line *trace, char *text, size_t length,
-                     const char *name, uint64_t number, struct error *error) {
-    struct error why = {""};
-    if (length != 0 && text[length - 1] == '\n')
-        text[--length] = '\0';
-    if (strlen(text) != length)
-        return error_set(error, "%s: line %" PRIu64 ": column %zu: a NUL byte: this is no text", name, number,
-                         strlen(text) + 1);
-    if (trace_line_is_empty(text) ||
-        (trace_line_parse(trace, text, &why) && traces_in_add(traces, trace, &why)))
-        return true;
-    return error_set(error, "%s: line %" PRIu64 ": %s (a line is DOMAIN SIZE TOTAL_NFRAME FILE:LINE;...)",
-                     name, number, why.text);
-}
-
-static bool read_lines(struct traces_in *traces, FILE *in, const char *name, struct error *error) {
-    struct trace_line trace = {0};
-    char *text = NULL;
-    size_t room = 0;
-    ssize_t length;
-    bool good = true;
-    for (uint64_t number = 1; good && (length = getline(&text, &room, in)) >= 0; number++)
-        good = add_line(traces, &trace, text, (size_t)length, name, number, error);
-    if (good && ferror(in))
-        good = error_set(error, "%s: %s", name, strerror(errno));
-    trace_line_free(&trace);
-    free(text);
-    return good;
-}
-
 static bool read_file(struct traces_in *traces, const char *name, struct error *error) {
     if (strcmp(name, "-") == 0)
-        return read_lines(traces, stdin, "standard input", error);
+        return traces_in_read(traces, stdin, "standard input", error);
     FILE *in = fopen(name, "re");
     if (in == NULL)
         return error_set(error, "%s: %s", name, strerror(errno));
-    bool done = read_lines(traces, in, name, error);
+    bool done = traces_in_read(traces, in, name, error);
     fclose(in);
     return done;
 }

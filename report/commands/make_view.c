@@ -2,6 +2,7 @@
  * Owns:    the rows it makes.
  * Threads: one.  Signals: no.  Heap: yes. */
 #include "make_view.h"
+#include "../source/wrapping.h"
 #include "make_histogram.h"
 
 #include <stdlib.h>
@@ -109,8 +110,8 @@ static void add_others(struct view *view, const struct statistics *statistics, s
     for (size_t i = shown; i < statistics->count; i++) {
         const struct statistic *row = &statistics->rows[i];
         view->other_count++;
-        view->other_size += row->size;
-        view->other_size_diff += row->size_diff;
+        view->other_size = wrapping_add(view->other_size, row->size);
+        view->other_size_diff = wrapping_add(view->other_size_diff, row->size_diff);
         variance += row->size_variance;
         diff_variance += row->size_diff_variance;
         error += variances_error(row->size_variance);

@@ -1,11 +1,14 @@
 /* traces_in.c - see traces_in.h.
  * Owns:    the tables, and five indexes of them.
- * Holds:   an index's entry i is record i + 1 of its region; of stacks, i + HT_STACK_FIRST.
+ * Holds:   an index's entry i is record i + 1 of its region; of stacks, i + HT_STACK_FIRST. The sizes of all
+ *          blocks have a sum that is a size, so that those of any of them have.
  * Threads: one.  Signals: no.  Heap: yes. */
 #define _GNU_SOURCE
 #include "traces_in.h"
 #include "../stats/interner.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +17,7 @@
 struct traces_in {
     struct tables *tables;
     uint64_t room[HT_REGIONS]; /* records that fit */
+    uint64_t bytes;            /* of all blocks */
     struct interner *files, *lines, *domains, *stacks, *cells;
     uint32_t *key; /* of the stack being added: context, depth, PCs oldest first */
     size_t key_room;
@@ -148,13 +152,51 @@ static struct ht_cell *put_cell(struct traces_in *self, uint32_t stack, uint64_t
 }
 
 bool traces_in_add(struct traces_in *self, const struct trace_line *trace, struct error *error) {
+    if (trace->size > INT64_MAX - self->bytes)
+        return error_set(error, "with this one the sizes of all blocks add up to more than %" PRId64 " bytes",
+                         INT64_MAX);
     uint32_t stack = put_stack(self, trace);
     struct ht_cell *cell = stack != 0 ? put_cell(self, stack, trace->size) : NULL;
+    if (cell == NULL && interner_count(self->domains) >= HT_CONTEXTS_MAX)
+        return error_set(error, "a snapshot holds at most %u domains beside the heap", HT_CONTEXTS_MAX - 1);
     if (cell == NULL)
         return error_out_of_memory(error);
     cell->allocations++;
     cell->allocated_bytes += trace->size;
+    self->bytes += trace->size;
     return true;
+}
+
+/* ---- lines ---- */
+
+static bool add_line(struct traces_in *self, struct trace_line *trace, char *text, size_t length,
+                     const char *name, uint64_t number, struct error *error) {
+    struct error why = {""};
+    if (length != 0 && text[length - 1] == '\n')
+        text[--length] = '\0';
+    if (strlen(text) != length)
+        return error_set(error, "%s: line %" PRIu64 ": column %zu: a NUL byte: this is no text", name, number,
+                         strlen(text) + 1);
+    if (trace_line_is_empty(text) ||
+        (trace_line_parse(trace, text, &why) && traces_in_add(self, trace, &why)))
+        return true;
+    return error_set(error, "%s: line %" PRIu64 ": %s (a line is DOMAIN SIZE TOTAL_NFRAME FILE:LINE;...)",
+                     name, number, why.text);
+}
+
+bool traces_in_read(struct traces_in *self, FILE *in, const char *name, struct error *error) {
+    struct trace_line trace = {0};
+    char *text = NULL;
+    size_t room = 0;
+    ssize_t length;
+    bool good = true;
+    for (uint64_t number = 1; good && (length = getline(&text, &room, in)) >= 0; number++)
+        good = add_line(self, &trace, text, (size_t)length, name, number, error);
+    if (good && !feof(in)) /* a failed read, or a line for which there is no memory */
+        good = error_set(error, "%s: %s", name, strerror(errno));
+    trace_line_free(&trace);
+    free(text);
+    return good;
 }
 
 /* ---- the whole ---- */

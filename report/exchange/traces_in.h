@@ -9,6 +9,8 @@
 #include "trace_line.h"
 #include "../source/tables.h"
 
+#include <stdio.h>
+
 struct traces_in;
 
 /* Starts with no trace; `name` is what they are of. Null when out of memory. */
@@ -17,6 +19,9 @@ void traces_in_free(struct traces_in *self);
 
 /* Adds one block. */
 bool traces_in_add(struct traces_in *self, const struct trace_line *trace, struct error *error);
+
+/* Adds the block of each line of a text; `name` is for messages, which say the line and its column. */
+bool traces_in_read(struct traces_in *self, FILE *in, const char *name, struct error *error);
 
 /* The tables of all that was added; they belong to `self`. */
 const struct tables *traces_in_tables(const struct traces_in *self);

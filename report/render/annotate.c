@@ -72,17 +72,22 @@ static struct cells heading(void) {
     return cells;
 }
 
+/* Wraps rather than overflow: a damaged file may hold any counter. */
+static void add(int64_t *sum, int64_t value) {
+    *sum = (int64_t)((uint64_t)*sum + (uint64_t)value);
+}
+
 static struct cells total(const struct annotation *annotation) {
     struct annotated_line sum = {0};
     for (size_t i = 0; i < annotation->count; i++) {
         const struct annotated_line *line = &annotation->lines[i];
-        sum.live += line->live;
-        sum.peak += line->peak;
-        sum.allocations += line->allocations;
-        sum.frees += line->frees;
-        sum.temporaries += line->temporaries;
-        sum.reallocs += line->reallocs;
-        sum.waste += line->waste;
+        add(&sum.live, line->live);
+        add(&sum.peak, line->peak);
+        add(&sum.allocations, line->allocations);
+        add(&sum.frees, line->frees);
+        add(&sum.temporaries, line->temporaries);
+        add(&sum.reallocs, line->reallocs);
+        add(&sum.waste, line->waste);
         sum.variances.live += line->variances.live;
         sum.variances.peak += line->variances.peak;
         sum.variances.allocations += line->variances.allocations;
@@ -143,7 +148,7 @@ static void put_lines(FILE *out, const struct layout *layout, struct source_line
         struct cells cells = cells_of(line, annotation->sample_bytes != 0);
         put_blanks(out, layout, sources, annotation->file, next, line->line < end ? line->line : end);
         put_line(out, layout, &cells, sources, annotation->file, line->line);
-        next = line->line + 1;
+        next = line->line < UINT32_MAX ? line->line + 1 : line->line; /* no file has so many */
     }
     put_blanks(out, layout, sources, annotation->file, next, end);
 }

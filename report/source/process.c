@@ -71,14 +71,10 @@ static char *image_in_line(char *line) {
     return length > suffix && strcmp(path + length - suffix, HT_IMAGE_SUFFIX) == 0 ? path : NULL;
 }
 
-bool process_mapped_image(uint32_t pid, char *path, size_t path_bytes) {
-    char name[64], *line = NULL;
+bool process_image_in_maps(FILE *maps, char *path, size_t path_bytes) {
+    char *line = NULL;
     size_t room = 0;
     bool found = false;
-    snprintf(name, sizeof name, "/proc/%" PRIu32 "/maps", pid);
-    FILE *maps = fopen(name, "re");
-    if (maps == NULL)
-        return false;
     while (!found && getline(&line, &room, maps) > 0) {
         const char *image = image_in_line(line);
         found = image != NULL && strlen(image) < path_bytes;
@@ -86,6 +82,16 @@ bool process_mapped_image(uint32_t pid, char *path, size_t path_bytes) {
             strcpy(path, image);
     }
     free(line);
+    return found;
+}
+
+bool process_mapped_image(uint32_t pid, char *path, size_t path_bytes) {
+    char name[64];
+    snprintf(name, sizeof name, "/proc/%" PRIu32 "/maps", pid);
+    FILE *maps = fopen(name, "re");
+    if (maps == NULL)
+        return false;
+    bool found = process_image_in_maps(maps, path, path_bytes);
     fclose(maps);
     return found;
 }

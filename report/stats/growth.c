@@ -6,7 +6,9 @@
 #include "growth.h"
 #include "compare.h"
 #include "interner.h"
+#include "../source/wrapping.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,8 +96,8 @@ static struct amount *maximum_of(struct growth *self, const char *name) {
 static bool raise(struct amount *maximum, struct statistic *row) {
     if (row->size <= maximum->size)
         return false;
-    row->size_diff = row->size - maximum->size;
-    row->count_diff = row->count - maximum->count;
+    row->size_diff = row->size - maximum->size; /* maxima are not below 0 */
+    row->count_diff = wrapping_subtract(row->count, maximum->count);
     *maximum = (struct amount){.size = row->size, .count = row->count};
     return true;
 }
@@ -124,14 +126,26 @@ void growth_save(const struct growth *self, FILE *out) {
                 (const char *)interner_get(self->names, id, NULL));
 }
 
-static bool load_line(struct growth *self, char *line, const char *name, struct error *error) {
+/* A number and the space behind it. */
+static bool take_number(const char **at, int64_t *number) {
+    char *end;
+    errno = 0;
+    *number = strtoll(*at, &end, 10);
+    if (end == *at || errno != 0 || *end != ' ')
+        return false;
+    *at = end + 1;
+    return true;
+}
+
+static bool load_line(struct growth *self, char *line, size_t length, const char *name, struct error *error) {
     struct amount amount = {0};
-    int end = 0;
+    const char *at = line;
+    bool text = strlen(line) == length;
     line[strcspn(line, "\n")] = '\0';
-    if (sscanf(line, "%" SCNd64 " %" SCNd64 " %n", &amount.size, &amount.count, &end) < 2 || end == 0)
+    if (!text || !take_number(&at, &amount.size) || amount.size < 0 || !take_number(&at, &amount.count))
         return error_set(error, "%s: '%s' is no maximum: the file is damaged; remove it to begin anew", name,
                          line);
-    struct amount *maximum = maximum_of(self, line + end);
+    struct amount *maximum = maximum_of(self, at);
     if (maximum == NULL)
         return error_out_of_memory(error);
     *maximum = amount;
@@ -141,9 +155,12 @@ static bool load_line(struct growth *self, char *line, const char *name, struct 
 bool growth_load(struct growth *self, FILE *in, const char *name, struct error *error) {
     char *line = NULL;
     size_t room = 0;
+    ssize_t length;
     bool good = true;
-    while (good && getline(&line, &room, in) >= 0)
-        good = load_line(self, line, name, error);
+    while (good && (length = getline(&line, &room, in)) >= 0)
+        good = load_line(self, line, (size_t)length, name, error);
+    if (good && !feof(in)) /* a failed read, or a line for which there is no memory */
+        good = error_set(error, "%s: %s", name, strerror(errno));
     free(line);
     return good;
 }

@@ -73,6 +73,12 @@ static bool add(struct suppressions *self, const char *template, size_t length) 
     return made != NULL;
 }
 
+/* Nothing but the ends of a name. */
+static bool is_blank(const char *template, size_t length) {
+    return length == 0 || (length == 1 && strchr("^$", template[0]) != NULL) ||
+           (length == 2 && memcmp(template, "^$", 2) == 0);
+}
+
 bool suppressions_add_line(struct suppressions *self, const char *line, struct error *error) {
     static const char kind[] = "leak:";
     line += strspn(line, " \t");
@@ -83,22 +89,33 @@ bool suppressions_add_line(struct suppressions *self, const char *line, struct e
         return true;
     if (strncmp(line, kind, sizeof kind - 1) != 0)
         return error_set(error, "'%.*s': a suppression is leak:TEMPLATE", (int)length, line);
-    if (length == sizeof kind - 1)
-        return error_set(error, "leak: without a template would suppress everything; write leak:* for that");
-    return add(self, line + sizeof kind - 1, length - (sizeof kind - 1)) || error_out_of_memory(error);
+    line += sizeof kind - 1;
+    length -= sizeof kind - 1;
+    if (is_blank(line, length))
+        return error_set(error,
+                         "leak:%.*s without a template would suppress everything; write leak:* for that",
+                         (int)length, line);
+    return add(self, line, length) || error_out_of_memory(error);
+}
+
+static bool take_line(struct suppressions *self, char *line, size_t length, const char *path, uint64_t number,
+                      struct error *error) {
+    struct error why = {""};
+    if (strlen(line) != length)
+        return error_set(error, "%s: line %" PRIu64 ": a NUL byte: this is no text", path, number);
+    line[strcspn(line, "\n")] = '\0';
+    return suppressions_add_line(self, line, &why) ||
+           error_set(error, "%s: line %" PRIu64 ": %s", path, number, why.text);
 }
 
 static bool read_lines(struct suppressions *self, FILE *in, const char *path, struct error *error) {
-    struct error why = {""};
     char *line = NULL;
     size_t room = 0;
+    ssize_t length;
     bool good = true;
-    for (uint64_t number = 1; good && getline(&line, &room, in) >= 0; number++) {
-        line[strcspn(line, "\n")] = '\0';
-        if (!suppressions_add_line(self, line, &why))
-            good = error_set(error, "%s: line %" PRIu64 ": %s", path, number, why.text);
-    }
-    if (good && ferror(in))
+    for (uint64_t number = 1; good && (length = getline(&line, &room, in)) >= 0; number++)
+        good = take_line(self, line, (size_t)length, path, number, error);
+    if (good && !feof(in)) /* a failed read, or a line for which there is no memory */
         good = error_set(error, "%s: %s", path, strerror(errno));
     free(line);
     return good;

@@ -2,8 +2,8 @@
  *
  * A file has lines `leak:TEMPLATE`; empty lines and those that begin with # are none. A stack is suppressed
  * if in any of its frames the function, the file or the module contains a template: `*` in it stands for
- * anything, ^ at its start and $ at its end for the ends of the name. What is left out is counted, so that a
- * report can say so. */
+ * anything, ^ at its start and $ at its end for the ends of the name, which alone are no template. What is
+ * left out is counted, so that a report can say so. */
 #ifndef HEAPTALLY_REPORT_SUPPRESSIONS_H
 #define HEAPTALLY_REPORT_SUPPRESSIONS_H
 

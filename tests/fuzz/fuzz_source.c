@@ -1,22 +1,41 @@
-/* fuzz_source.c - bytes -> snapshot or image -> model -> every table and difference that a command shows.
+/* fuzz_source.c - bytes -> snapshot or image -> model -> what top, diff, growth and info print of it, as text
+ * and JSON.
  *
  * An input is a file without the header's strings and padding, which nothing interprets and which would make
  * each input 16 KiB: one byte of choices, the header's head, its regions, totals and losses, then all that
  * follows the header. Checksums are put right unless the choice says otherwise: a fuzzer does not find them.
  *
  * Threads: one.  Heap: yes. */
+#define _GNU_SOURCE
+#include "commands/info_facts.h"
+#include "commands/loading.h"
+#include "make_snapshot.h"
 #include "source/image.h"
 #include "source/snapshot.h"
-#include "stats/compare.h"
+#include "stats/growth.h"
 
+#include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
+#define REQUIRE(condition)                                                                                   \
+    do {                                                                                                     \
+        if (!(condition))                                                                                    \
+            abort();                                                                                         \
+    } while (0)
+
 #define HEAD_BYTES offsetof(struct ht_header, label)
 #define TAIL_BYTES (sizeof(struct ht_header) - offsetof(struct ht_header, regions))
 
-enum choice { AS_SNAPSHOT = 1, RUNNING = 2, KEEP_CHECKSUMS = 4, CUMULATIVE = 8 };
+enum choice {
+    AS_SNAPSHOT = 1,
+    RUNNING = 2,
+    KEEP_CHECKSUMS = 4,
+    CUMULATIVE = 8,
+    BY_THREAD = 16
+}; /* 32 and up: the metric */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -45,32 +64,178 @@ static char *expand(const uint8_t *data, size_t size, size_t *size_bytes) {
     return file;
 }
 
-static void show(struct traces *traces, struct frames *frames, bool cumulative) {
-    struct statistics by_line, by_stack, difference;
-    struct query lines = {.keys = {KEY_LINENO, KEY_END}, .metric = METRIC_PEAK, .cumulative = cumulative};
-    struct query stacks = {.keys = {KEY_TRACEBACK, KEY_END}, .metric = METRIC_LIVE};
-    struct error error;
-    if (!statistics_of(traces, &lines, &by_line, &error))
-        return;
-    if (statistics_of(traces, &stacks, &by_stack, &error)) {
-        if (statistics_compare(&by_line, &by_stack, frames, &difference, &error))
-            statistics_free(&difference);
-        statistics_free(&by_stack);
-    }
-    statistics_free(&by_line);
+/* ---- what is printed ---- */
+
+/* Text and JSON go to a string. What a terminal shows holds no byte that it takes for an order; what a
+ * program reads is JSON. */
+struct printed {
+    FILE *out;
+    char *text;
+    size_t size;
+};
+
+static void begin(struct printed *self) {
+    memset(self, 0, sizeof *self);
+    self->out = open_memstream(&self->text, &self->size);
+    REQUIRE(self->out != NULL);
 }
 
-static void use(struct tables *tables, bool cumulative) {
+static void end(struct printed *self, bool json) {
+    REQUIRE(fclose(self->out) == 0);
+    if (json) {
+        json_error_t error;
+        json_t *root = json_loadb(self->text, self->size, JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &error);
+        REQUIRE(root != NULL);
+        json_decref(root);
+    }
+    for (size_t i = 0; i < self->size; i++)
+        REQUIRE(self->text[i] == '\n' || ((unsigned char)self->text[i] >= 0x20 && self->text[i] != 0x7f));
+    free(self->text);
+}
+
+/* A table of an input, by its choices; and the names of its keys, metric and so on for what is printed. */
+struct table {
+    struct analysis_options options;
+    struct loading loading;
+};
+
+static void begin_table(struct table *self, uint8_t choice, enum key key, enum metric metric) {
+    *self = (struct table){.options = ANALYSIS_DEFAULTS};
+    self->options.command = "fuzz";
+    self->options.metric = (int)metric;
+    self->options.keys = (struct option_choices){.count = 1, .at = {(int)key - 1}};
+    self->options.rows = 1;
+    self->options.cumulative = (choice & CUMULATIVE) != 0 && key != KEY_TRACEBACK;
+    self->loading = (struct loading){
+        .options = &self->options,
+        .query = {.keys = {key, KEY_END}, .metric = metric, .cumulative = self->options.cumulative}};
+}
+
+/* A table's rows add up to its total, in arithmetic that wraps as ours does. */
+static void check_sums(const struct statistics *table) {
+    uint64_t size = 0, count = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        size += (uint64_t)table->rows[i].size;
+        count += (uint64_t)table->rows[i].count;
+    }
+    REQUIRE(size == (uint64_t)table->size_total && count == (uint64_t)table->count_total);
+}
+
+static void show(const struct loaded *old, const struct loaded *new, uint8_t choice, enum key key,
+                 enum metric metric) {
+    struct table table;
+    struct statistics rows;
+    struct printed printed;
     struct error error;
+    begin_table(&table, choice, key, metric);
+    table.loading.frames = traces_frame_table(new->traces);
+    for (int json = 0; json < 2; json++) {
+        table.options.json = json != 0;
+        begin(&printed);
+        REQUIRE(analysis_print_top(&table.loading, new, printed.out, &error));
+        end(&printed, table.options.json);
+        begin(&printed);
+        REQUIRE(analysis_print_diff(&table.loading, old, new, printed.out, &error));
+        end(&printed, table.options.json);
+    }
+    REQUIRE(statistics_of(new->traces, &table.loading.query, &rows, &error));
+    if (!table.options.cumulative)
+        check_sums(&rows);
+    statistics_free(&rows);
+}
+
+/* They print to standard output. */
+static void show_info(const struct loaded *loaded) {
+    const struct info info = {&loaded->source, loaded->model, loaded->traces};
+    struct printed printed;
+    FILE *before = stdout;
+    begin(&printed);
+    stdout = printed.out;
+    info_print_text(&info);
+    stdout = before;
+    end(&printed, false);
+    begin(&printed);
+    stdout = printed.out;
+    info_print_json(&info);
+    stdout = before;
+    end(&printed, true);
+}
+
+static void show_growth(const struct loaded *old, const struct loaded *new) {
+    struct table table;
+    struct printed printed;
+    struct error error;
+    struct growth *growth = growth_new();
+    REQUIRE(growth != NULL);
+    begin_table(&table, 0, KEY_LINENO, METRIC_LIVE);
+    table.loading.frames = traces_frame_table(new->traces);
+    const struct loaded *looks[] = {old, new, new};
+    for (int i = 0; i < 3; i++) {
+        struct statistics rows;
+        REQUIRE(statistics_of(looks[i]->traces, &table.loading.query, &rows, &error));
+        REQUIRE(growth_look(growth, &rows, table.loading.frames, &error));
+        REQUIRE(i < 2 || rows.count == 0); /* nothing has grown since */
+        begin(&printed);
+        REQUIRE(analysis_print_growth(&table.loading, looks[i], &rows, printed.out, &error));
+        end(&printed, false);
+        statistics_free(&rows);
+    }
+    growth_free(growth);
+}
+
+/* A name that begins so is of a source file, of which lines are printed: not by a fuzzer. */
+static bool names_files(const struct tables *tables) {
+    const struct records *strings = &tables->region[HT_REGION_STRINGS];
+    static const char prefix[] = TABLES_SOURCE_PREFIX "/";
+    return memmem(strings->at, strings->count, prefix, sizeof prefix - 1) != NULL;
+}
+
+static bool load(struct loaded *self, struct tables *tables, struct symbols *symbols, struct frames *frames,
+                 enum model_rows rows) {
+    struct error error;
+    memset(self, 0, sizeof *self);
+    self->source.tables = tables;
+    self->source.kind = tables->header.kind == HT_KIND_SNAPSHOT ? SOURCE_SNAPSHOT
+                        : tables->running                       ? SOURCE_RUNNING
+                                                                : SOURCE_DEAD;
+    snprintf(self->source.path, sizeof self->source.path, "fuzz");
+    self->model = model_new_rows(tables, rows, &error);
+    self->traces = self->model != NULL ? traces_new(self->model, symbols, frames, &error) : NULL;
+    return self->traces != NULL;
+}
+
+static void unload(struct loaded *self) {
+    traces_free(self->traces);
+    model_free(self->model);
+}
+
+/* Not all of it for every input: which, its size says. */
+static void show_all(const struct loaded *old, const struct loaded *new, uint8_t choice, size_t size) {
+    static const enum key keys[] = {KEY_LINENO, KEY_TRACEBACK, KEY_DOMAIN,
+                                    KEY_SIZE,   KEY_MODULE,    KEY_FUNCTION};
+    enum metric metric = (enum metric)((choice >> 5) % 3);
+    show(old, new, choice, keys[size % (sizeof keys / sizeof *keys)], metric);
+    if ((choice & BY_THREAD) != 0)
+        show(old, new, choice, KEY_THREAD, metric);
+    if (size % 4 != 0)
+        show_info(new);
+    else
+        show_growth(old, new);
+}
+
+static void use(struct tables *tables, uint8_t choice, size_t size) {
+    static struct tables *example;
+    enum model_rows rows = (choice & BY_THREAD) != 0 ? MODEL_BY_THREAD : MODEL_BY_STACK;
+    struct loaded old, new;
     struct symbols *symbols = symbols_new(NULL);
     struct frames *frames = frames_new();
-    struct model *model = model_new(tables, &error);
-    struct traces *traces = model != NULL ? traces_new(model, symbols, frames, &error) : NULL;
-    tables_sum_slots(tables);
-    if (traces != NULL)
-        show(traces, frames, cumulative);
-    traces_free(traces);
-    model_free(model);
+    example = example != NULL ? example : make_example();
+    bool loaded = load(&old, example, symbols, frames, rows);
+    REQUIRE(loaded);
+    if (load(&new, tables, symbols, frames, rows) && !names_files(tables))
+        show_all(&old, &new, choice, size);
+    unload(&new);
+    unload(&old);
     frames_free(frames);
     symbols_free(symbols);
 }
@@ -88,7 +253,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                 ? snapshot_parse(file, size_bytes, "fuzz", &error)
                                 : image_freeze(file, size_bytes, (choice & RUNNING) != 0, "fuzz", &error);
     if (tables != NULL)
-        use(tables, (choice & CUMULATIVE) != 0);
+        use(tables, choice, size);
     tables_free(tables);
     free(file);
     return 0;

@@ -1,11 +1,14 @@
-/* seeds.c DIRECTORY - writes the synthetic heap of the unit tests as inputs of fuzz_source: an image, a
- * snapshot, a packed one. The corpus begins with these; they follow the format, which stored ones cannot.
- * Threads: one.  Heap: yes. */
+/* seeds.c DIRECTORY - writes synthetic heaps as inputs of fuzz_source, each as an image, a snapshot, a packed
+ * one: that of the unit tests, one of a sampled process with threads, contexts and mismatches, and one of
+ * counters that no process has. The corpus begins with these; they follow the format, which stored ones
+ * cannot. Threads: one.  Heap: yes. */
 #define _GNU_SOURCE
 #include "make_snapshot.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define HEAD_BYTES offsetof(struct ht_header, label)
 #define TAIL_BYTES (sizeof(struct ht_header) - offsetof(struct ht_header, regions))
@@ -28,18 +31,62 @@ static void store(const char *directory, const char *name, unsigned char choice,
 }
 
 /* Offsets in a file count its header. */
-int main(int argc, char **argv) {
-    if (argc != 2)
-        return 2;
-    struct tables *tables = make_example();
+static void store_forms(const char *directory, const char *name, struct tables *tables) {
     for (int form = 0; form < 3; form++) {
         static const char *const names[] = {"image", "snapshot", "packed"};
-        static const unsigned char choices[] = {2, 1, 9}; /* see fuzz_source.c */
+        static const unsigned char choices[] = {2 | 16, 1 | 32, 1 | 8 | 64}; /* see fuzz_source.c */
+        char file_name[64];
         size_t size;
         char *file = form == 0 ? make_image(tables, &size) : make_snapshot(tables, form == 2, &size);
-        store(argv[1], names[form], choices[form], file, size);
+        snprintf(file_name, sizeof file_name, "%s_%s", name, names[form]);
+        store(directory, file_name, choices[form], file, size);
         free(file);
     }
     tables_free(tables);
+}
+
+/* All that a file may have beside the unit tests' example. */
+static struct tables *make_rich(void) {
+    struct tables *tables = make_example();
+    struct ht_header *header = &tables->header;
+    made_stack(tables, HT_STACK_FIRST)->context = (uint16_t)make_context(tables, 389047);
+    for (uint32_t cell = 1; cell < tables->region[HT_REGION_CELLS].count; cell++)
+        made_cell(tables, cell)->slot = make_slot(tables, 100 + cell);
+    make_samples(tables, 512 << 10);
+    make_mismatch(tables, 3, 1);
+    header->verify_every = 10;
+    header->verified_stacks = 1000;
+    header->mismatched_stacks = 1;
+    header->inherited_blocks = 2;
+    header->losses[HT_LOSS_UNTRACKED_BYTES] = 5;
+    snprintf(header->label, sizeof header->label, "a\x1b[31mlabel\n");
+    memcpy(header->command_line, "made\0--all\0", 11);
+    header->command_line_bytes = 11;
+    return tables;
+}
+
+static struct tables *make_extreme(const uint64_t sizes[3]) {
+    static const double variances[] = {1e308, (double)INFINITY, (double)NAN};
+    struct tables *tables = make_example();
+    make_samples(tables, UINT64_MAX);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct ht_cell *cell = made_cell(tables, i + 1);
+        cell->allocated_bytes = cell->allocations = sizes[i];
+        cell->freed_bytes = cell->frees = 0;
+        made_sample(tables, i + 1)->allocated_bytes_variance = variances[i];
+        made_sample(tables, i + 1)->freed_blocks_variance = -variances[i];
+    }
+    made_cell(tables, 0)->stack = UINT32_MAX;
+    return tables;
+}
+
+int main(int argc, char **argv) {
+    static const uint64_t smallest[] = {(uint64_t)INT64_MIN, 3, 5}, largest[] = {1, INT64_MAX, INT64_MAX};
+    if (argc != 2)
+        return 2;
+    store_forms(argv[1], "example", make_example());
+    store_forms(argv[1], "rich", make_rich());
+    store_forms(argv[1], "smallest", make_extreme(smallest));
+    store_forms(argv[1], "largest", make_extreme(largest));
     return 0;
 }

@@ -162,6 +162,27 @@ static void many_traces_grow_the_tables(void **state) {
     trace_line_free(&line);
 }
 
+static void sums_and_domains_have_limits(void **state) {
+    struct error error = {""};
+    (void)state;
+    struct traces_in *traces = traces_in_new("t");
+    add(traces, "0 9223372036854775807 1 a:1");
+    add(traces, "0 0 1 a:1");
+    assert_true(parse("0 1 1 b:1", NULL));
+    assert_false(traces_in_add(traces, &line, &error));
+    assert_non_null(strstr(error.text, "9223372036854775807 bytes"));
+    for (int i = 1; i <= 65534; i++) {
+        char one[64];
+        snprintf(one, sizeof one, "%d 0 1 a:1", 10 * i);
+        add(traces, one);
+    }
+    assert_true(parse("7 0 1 a:1", NULL));
+    assert_false(traces_in_add(traces, &line, &error));
+    assert_non_null(strstr(error.text, "at most 65534 domains"));
+    traces_in_free(traces);
+    trace_line_free(&line);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_is_a_block),
@@ -170,6 +191,7 @@ int main(void) {
         cmocka_unit_test(any_line_is_survived),
         cmocka_unit_test(stacks_are_held_once_and_sizes_apart),
         cmocka_unit_test(many_traces_grow_the_tables),
+        cmocka_unit_test(sums_and_domains_have_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
