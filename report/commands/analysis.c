@@ -4,6 +4,7 @@
 #include "analysis.h"
 #include "loading.h"
 #include "make_view.h"
+#include "rebuilt.h"
 #include "../render/json_view.h"
 #include "../render/text.h"
 #include "../stats/compare.h"
@@ -84,13 +85,16 @@ static struct view describe(const struct loading *loading, const struct loaded *
 static bool print(struct view *view, const struct statistics *statistics, const struct loading *loading,
                   const struct loaded *loaded, FILE *out, struct error *error) {
     struct view_loss losses[LOSSES_COUNT];
+    struct view_rebuilt *rebuilt = rebuilt_view(loading->builds, &view->rebuilt_count);
+    view->rebuilt = rebuilt;
     view->losses = losses;
     view->loss_count = make_view_losses(loaded->source.tables, losses);
-    if (!make_view_rows(view, statistics, loading->frames))
-        return error_out_of_memory(error);
-    render(view, loading->options->json, out);
+    bool done = make_view_rows(view, statistics, loading->frames) || error_out_of_memory(error);
+    if (done)
+        render(view, loading->options->json, out);
     make_view_free(view);
-    return true;
+    free(rebuilt);
+    return done;
 }
 
 bool analysis_print_top(const struct loading *loading, const struct loaded *loaded, FILE *out,
@@ -164,7 +168,8 @@ bool analysis_diff(const char *old_name, const char *new_name, const struct anal
     bool done = false;
     if (loading_begin(&loading, options, error) && loading_open(&loading, &old, old_name, error)) {
         if (loading_open(&loading, &new, new_name, error)) {
-            done = analysis_print_diff(&loading, &old, &new, out, error);
+            done = loading_compare(&loading, &old, &new, error) &&
+                   analysis_print_diff(&loading, &old, &new, out, error);
             loading_close(&new);
         }
         loading_close(&old);

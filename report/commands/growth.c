@@ -82,14 +82,32 @@ static bool look_at_process(const struct loading *loading, const struct loaded *
            look(loading, loaded, growth, stdout, error) && save_maxima(growth, path, error);
 }
 
+/* Sources that are looked at one after another are compared with the last one. They are opened twice, since
+ * of many not all have room at once. */
+static bool know_all(struct loading *loading, char **names, int count, struct error *error) {
+    struct source source;
+    for (int i = 0; i < count; i++) {
+        if (!source_open(&source, names[i], error))
+            return false;
+        bool done = loading_know(loading, source.tables, error) &&
+                    (i + 1 < count || loading_match(loading, source.tables, error));
+        source_close(&source);
+        if (!done)
+            return false;
+    }
+    return true;
+}
+
 static bool look_at(const struct loading *loading, char **names, int count, int at, struct growth *growth,
                     struct error *error) {
     struct loaded loaded;
     if (!loading_open(loading, &loaded, names[at], error))
         return false;
-    bool done = count == 1 && loaded.source.kind != SOURCE_SNAPSHOT
-                    ? look_at_process(loading, &loaded, growth, error)
-                    : look(loading, &loaded, growth, at + 1 == count ? stdout : NULL, error);
+    bool done = count == 1 || loading_use(loading, &loaded, error);
+    if (done && count == 1 && loaded.source.kind != SOURCE_SNAPSHOT)
+        done = look_at_process(loading, &loaded, growth, error);
+    else if (done)
+        done = look(loading, &loaded, growth, at + 1 == count ? stdout : NULL, error);
     loading_close(&loaded);
     return done;
 }
@@ -99,6 +117,7 @@ static bool grow(char **names, int count, const struct analysis_options *options
     struct growth *growth = growth_new();
     bool done = growth != NULL || error_out_of_memory(error);
     done = loading_begin(&loading, options, error) && done;
+    done = done && (count == 1 || know_all(&loading, names, count, error));
     for (int i = 0; done && i < count; i++)
         done = look_at(&loading, names, count, i, growth, error);
     loading_end(&loading);

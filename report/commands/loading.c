@@ -2,6 +2,7 @@
  * Owns:    what it hands out, until it is closed.
  * Threads: one.  Signals: no.  Heap: yes. */
 #include "loading.h"
+#include "rebuilt.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -53,6 +54,35 @@ void loading_close(struct loaded *self) {
     source_close(&self->source);
 }
 
+/* ---- comparing ---- */
+
+bool loading_know(struct loading *self, const struct tables *tables, struct error *error) {
+    if (self->builds == NULL && (self->builds = builds_new(self->symbols)) == NULL)
+        return error_out_of_memory(error);
+    return builds_add(self->builds, tables, error);
+}
+
+bool loading_match(struct loading *self, const struct tables *last, struct error *error) {
+    if (!builds_compare(self->builds, last, error))
+        return false;
+    if (!self->options->json)
+        rebuilt_warn(self->builds, self->options->command, stderr);
+    return true;
+}
+
+bool loading_use(const struct loading *self, struct loaded *loaded, struct error *error) {
+    return traces_use_builds(loaded->traces, self->builds) || error_out_of_memory(error);
+}
+
+bool loading_compare(struct loading *self, struct loaded *old, struct loaded *new, struct error *error) {
+    const struct tables *tables = new->source.tables;
+    return loading_know(self, old->source.tables, error) && loading_know(self, tables, error) &&
+           loading_match(self, tables, error) && loading_use(self, old, error) &&
+           loading_use(self, new, error);
+}
+
+/* ---- options ---- */
+
 /* Where the newest frame is named whatever it is, no file has a say. */
 static bool read_blame(struct loading *self, const struct analysis_options *options, struct error *error) {
     if (self->query.blame.raw)
@@ -93,6 +123,7 @@ bool loading_begin(struct loading *self, const struct analysis_options *options,
 }
 
 void loading_end(struct loading *self) {
+    builds_free(self->builds);
     frames_free(self->frames);
     if (self->symbols != NULL)
         symbols_free(self->symbols);

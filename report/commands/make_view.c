@@ -4,12 +4,14 @@
 #include "make_view.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static struct view_frame frame_of(const struct frames *frames, frame_id id) {
     const struct frame *frame = frames_get(frames, id);
     return (struct view_frame){.file = frame->file,
                                .function = frame->function,
                                .module = frame->module,
+                               .build = frame->file == NULL ? frame->build : NULL,
                                .offset = frame->offset,
                                .line = frame->line,
                                .has_offset = frame->has_offset};
@@ -32,6 +34,7 @@ static void take_missing(struct view_frame *place, const struct view_frame *part
         place->module = part->module;
     if (!place->has_offset && part->has_offset) {
         place->offset = part->offset;
+        place->build = part->build;
         place->has_offset = true;
     }
 }
@@ -99,6 +102,21 @@ static bool fill_row(struct view_row *to, const struct statistic *from, const st
     return fill_frames(to, from, frames, parts);
 }
 
+/* Whether its build is all that tells a place from another one. */
+static void mark_rebuilt(const struct view *view, struct view_frame *frame) {
+    for (size_t i = 0; frame->build != NULL && i < view->rebuilt_count; i++) {
+        const struct view_rebuilt *at = &view->rebuilt[i];
+        frame->rebuilt |= (at->build != NULL && strcmp(at->build, frame->build) == 0) ||
+                          (at->old_build != NULL && strcmp(at->old_build, frame->build) == 0);
+    }
+}
+
+static void mark_row(const struct view *view, struct view_row *row) {
+    mark_rebuilt(view, &row->place);
+    for (size_t i = 0; i < row->frame_count; i++)
+        mark_rebuilt(view, &row->frames[i]);
+}
+
 /* The variances of rows add up where each block is in one of them; where blocks may be in several, their
  * errors do, at most. */
 static void add_others(struct view *view, const struct statistics *statistics, size_t shown) {
@@ -122,11 +140,14 @@ bool make_view_rows(struct view *view, const struct statistics *statistics, cons
     view->rows = calloc(shown + 1, sizeof *view->rows);
     if (view->rows == NULL)
         return false;
-    for (; view->row_count < shown; view->row_count++)
-        if (!fill_row(&view->rows[view->row_count], &statistics->rows[view->row_count], frames, view->keys)) {
+    for (; view->row_count < shown; view->row_count++) {
+        struct view_row *row = &view->rows[view->row_count];
+        if (!fill_row(row, &statistics->rows[view->row_count], frames, view->keys)) {
             make_view_free(view);
             return false;
         }
+        mark_row(view, row);
+    }
     add_others(view, statistics, shown);
     return true;
 }

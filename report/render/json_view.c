@@ -74,6 +74,7 @@ static void put_frame(struct json *json, const struct view_frame *frame) {
         json_put_unsigned(json, "offset", frame->offset);
     else
         json_put_null(json, "offset");
+    json_put_string(json, "build_id", frame->build);
 }
 
 static void put_error(struct json *json, const char *name, bool known, double error) {
@@ -131,6 +132,22 @@ static void put_suppressed(struct json *json, const struct view *view) {
     json_close(json, '}');
 }
 
+static void put_rebuilt(struct json *json, const struct view *view) {
+    json_open(json, "rebuilt", '[');
+    for (size_t i = 0; i < view->rebuilt_count; i++) {
+        const struct view_rebuilt *at = &view->rebuilt[i];
+        json_open(json, NULL, '{');
+        json_put_string(json, "module", at->module);
+        json_put_string(json, "build_id", at->build);
+        json_put_string(json, "old_module", at->old_module);
+        json_put_string(json, "old_build_id", at->old_build);
+        json_put_string(json, "compared_by", at->compared_by);
+        json_put_string(json, "reason", at->reason);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
 void json_view_render(FILE *out, const struct view *view) {
     struct json json = {.out = out};
     json_open(&json, NULL, '{');
@@ -145,6 +162,8 @@ void json_view_render(FILE *out, const struct view *view) {
     if (view->difference && !view->growth)
         json_view_totals(&json, "old_totals", &view->old_totals);
     json_view_losses(&json, view->losses, view->loss_count);
+    if (view->difference)
+        put_rebuilt(&json, view);
     json_open(&json, "rows", '[');
     for (size_t i = 0; i < view->row_count; i++)
         put_row(&json, view, &view->rows[i]);

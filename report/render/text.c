@@ -21,10 +21,15 @@ static const char *module_of(const struct view_frame *frame) {
 
 /* ---- the place ---- */
 
+/* The first digits of a build-id, as tools print them. */
+#define BUILD_DIGITS 8
+
 static void put_offset(FILE *out, const struct view_frame *frame) {
     harmless_put(out, last_part(module_of(frame)));
     if (frame->has_offset)
         fprintf(out, "+0x%" PRIx64, frame->offset);
+    if (frame->rebuilt)
+        fprintf(out, " of build %.*s", BUILD_DIGITS, frame->build);
 }
 
 static void put_line(FILE *out, const struct view_frame *frame) {

@@ -23,9 +23,11 @@ struct view_frame {
     const char *file;     /* null: not known */
     const char *function; /* null: not known */
     const char *module;   /* a path, a name in brackets, or null */
+    const char *build;    /* of an address in the module: its build-id; else null */
     uint64_t offset;
     uint32_t line;   /* 0: not known */
     bool has_offset; /* an address in the module, since the line is not known */
+    bool rebuilt;    /* the sources that are compared have different builds of it */
 };
 
 struct view_row {
@@ -62,6 +64,14 @@ struct view_loss {
     uint64_t value;
 };
 
+/* A module of which the sources that are compared have different builds. */
+struct view_rebuilt {
+    const char *module, *build; /* the newer one; build-ids are hexadecimal, null: none */
+    const char *old_module, *old_build;
+    const char *compared_by; /* null: its rows stand for themselves */
+    const char *reason;      /* what is missing for a better comparison; null: nothing */
+};
+
 struct view {
     enum view_key keys[VIEW_KEYS]; /* at least one; VIEW_END behind the last */
     const char *metric;            /* "live", "peak" or "total" */
@@ -87,6 +97,8 @@ struct view {
     struct view_totals totals, old_totals; /* old_totals: of a difference that is no growth */
     const struct view_loss *losses;        /* zero ones too */
     size_t loss_count;
+    const struct view_rebuilt *rebuilt; /* of differences */
+    size_t rebuilt_count;
 };
 
 /* Whether sizes and counts are estimates, which renderers must mark. */

@@ -8,11 +8,12 @@ static struct frame module_of(const struct frame *frame) {
     return (struct frame){.module = frame->module};
 }
 
-/* A place without a line keeps its offset and its function; a line is its file and number alone. */
+/* A place without a line keeps its offset and its function; a line is its file and number, and the build
+ * without which it would be another's. */
 static struct frame line_of(const struct frame *frame) {
     if (frame->file == NULL)
         return *frame;
-    return (struct frame){.file = frame->file, .line = frame->line};
+    return (struct frame){.file = frame->file, .line = frame->line, .build = frame->build};
 }
 
 static struct frame file_of(const struct frame *frame) {

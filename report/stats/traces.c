@@ -69,6 +69,10 @@ void traces_free(struct traces *self) {
     free(self);
 }
 
+bool traces_use_builds(struct traces *self, const struct builds *builds) {
+    return resolver_use_builds(self->resolver, builds);
+}
+
 size_t traces_count(const struct traces *self) {
     return self->model->stack_count;
 }
@@ -166,7 +170,7 @@ bool traces_module(struct traces *self, size_t trace, frame_id *id) {
         return *id != FRAME_NONE;
     }
     uint32_t module = tables_pc(tables, self->entries[entries - 1] & HT_FRAME_PC)->module;
-    frame.module = tables_module_name(tables, module);
+    frame.module = resolver_module_name(self->resolver, module);
     *id = frames_put(self->frames, &frame);
     return *id != FRAME_NONE;
 }

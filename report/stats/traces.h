@@ -11,6 +11,7 @@
 #define HEAPTALLY_REPORT_TRACES_H
 
 #include "blame.h"
+#include "builds.h"
 #include "frames.h"
 #include "../source/error.h"
 #include "../source/model.h"
@@ -34,6 +35,9 @@ struct traces;
 struct traces *traces_new(const struct model *model, struct symbols *symbols, struct frames *frames,
                           struct error *error);
 void traces_free(struct traces *self);
+
+/* Makes frames comparable with those of other sources; see builds.h. False when out of memory. */
+bool traces_use_builds(struct traces *self, const struct builds *builds);
 
 size_t traces_count(const struct traces *self);
 struct amount traces_amount(const struct traces *self, size_t trace, enum metric metric);

@@ -24,6 +24,7 @@ struct symbols_frame {
     const char *file;     /* absolute where the debug info allows it; null: not known */
     uint32_t line;        /* 0: not known */
     bool inlined;         /* this frame was inlined into the next one */
+    uint32_t first_line;  /* where the function begins; 0: not known, or in another file than this frame */
 };
 
 /* How far a module's symbols could be found, for `heaptally info`. */

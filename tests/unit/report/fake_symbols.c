@@ -12,6 +12,7 @@ static struct {
     size_t count;
 } known[64];
 static size_t known_count, asked;
+static enum symbols_quality known_quality;
 
 void fake_symbols_add(uint64_t vaddr, const struct symbols_frame *frames, size_t count) {
     known[known_count].vaddr = vaddr;
@@ -21,6 +22,11 @@ void fake_symbols_add(uint64_t vaddr, const struct symbols_frame *frames, size_t
 
 void fake_symbols_forget(void) {
     known_count = asked = 0;
+    known_quality = SYMBOLS_NONE;
+}
+
+void fake_symbols_set_quality(enum symbols_quality quality) {
+    known_quality = quality;
 }
 
 size_t fake_symbols_asked(void) {
@@ -58,5 +64,5 @@ size_t symbols_resolve(struct symbols *self, size_t module, uint64_t vaddr, stru
 struct symbols_status symbols_status(struct symbols *self, size_t module) {
     (void)self;
     (void)module;
-    return (struct symbols_status){SYMBOLS_NONE, "a fake"};
+    return (struct symbols_status){known_quality, "a fake"};
 }

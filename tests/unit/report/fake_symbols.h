@@ -8,6 +8,9 @@
 void fake_symbols_add(uint64_t vaddr, const struct symbols_frame *frames, size_t count);
 void fake_symbols_forget(void);
 
+/* What is known of all modules, from now on until it forgets: at first nothing. */
+void fake_symbols_set_quality(enum symbols_quality quality);
+
 /* How often symbols_resolve was asked. */
 size_t fake_symbols_asked(void);
 

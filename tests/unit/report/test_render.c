@@ -227,6 +227,19 @@ static void differences_have_signs(void **state) {
     view.suppressed_size_diff = -512;
     expect_golden("diff.txt", render(text_render, &view));
     expect_golden("diff.json", render(json_view_render, &view));
+    static const struct view_rebuilt rebuilt[] = {
+        {"/usr/bin/tree", "0011", "/opt/tree", "2233", "function and line", NULL},
+        {"/lib/a.so", "44", "/lib/a.so", NULL, NULL, "no symbol table"}};
+    struct view_frame place = stripped;
+    struct view_row row = {.place = stripped, .frames = &place, .frame_count = 1, .size = 9, .size_diff = 9};
+    row.place.build = place.build = "0123456789abcdef";
+    row.place.rebuilt = place.rebuilt = true;
+    view.rows = &row;
+    view.row_count = 1;
+    view.rebuilt = rebuilt;
+    view.rebuilt_count = 2;
+    expect_golden("diff-rebuilt.txt", render(text_render, &view));
+    expect_golden("diff-rebuilt.json", render(json_view_render, &view));
 }
 
 static void headings_name_the_metric(void **state) {
