@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const analysis_keys[] = {"lineno", "filename", "function", "module", "traceback",
-                                     "thread", "domain",   "size",     NULL}; /* as enum key, from 1 on */
+const char *const analysis_keys[] = {"lineno", "filename", "function", "module", "traceback", "thread",
+                                     "domain", "size",     "kind",     NULL}; /* as enum key, from 1 on */
 const char *const analysis_metrics[] = {"live", "peak", "total", NULL};
 const char *const analysis_compats[] = {"none", "tracemalloc", NULL};
 _Static_assert(KEYS_MAX <= OPTION_CHOICES_MAX, "all keys at once are one option");

@@ -51,7 +51,7 @@ extern const char *const analysis_keys[], *const analysis_metrics[], *const anal
      .value = &(o).keys,                                                                                     \
      .argument = "KEY,...",                                                                                  \
      .choices = analysis_keys,                                                                               \
-     .help = "lineno (default), filename, function, module, traceback, thread, domain, size"},               \
+     .help = "lineno (default), filename, function, module, traceback, thread, domain, size, kind"},         \
         {.name = "number",                                                                                   \
          .letter = 'n',                                                                                      \
          .kind = OPTION_NUMBER,                                                                              \

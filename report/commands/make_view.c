@@ -18,7 +18,7 @@ static struct view_frame frame_of(const struct frames *frames, frame_id id) {
 }
 
 _Static_assert((int)VIEW_LINENO == KEY_LINENO && (int)VIEW_TRACEBACK == KEY_TRACEBACK &&
-                   (int)VIEW_SIZE == KEY_SIZE && VIEW_KEYS == KEYS_MAX + 1,
+                   (int)VIEW_SIZE == KEY_SIZE && (int)VIEW_KIND == KEY_KIND && VIEW_KEYS == KEYS_MAX + 1,
                "a key of statistics is the same key of a view");
 
 static void take_missing(struct view_frame *place, const struct view_frame *part) {
@@ -62,6 +62,8 @@ static void fill_place(struct view_row *to, const struct statistic *from, const 
             take_missing(&to->place, &frame);
         else
             to->numbers[*keys] = frame.offset;
+        if (*keys == VIEW_KIND)
+            to->kind = kind_names[frame.offset];
     }
 }
 

@@ -19,7 +19,7 @@ enum option_kind {
     OPTION_LIST,    /* value: struct option_list *, repeatable */
 };
 
-#define OPTION_CHOICES_MAX 8
+#define OPTION_CHOICES_MAX 12
 
 struct option_choices {
     int at[OPTION_CHOICES_MAX];

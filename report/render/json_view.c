@@ -9,7 +9,7 @@
 static const char *const key_names[VIEW_KEYS] = {
     [VIEW_LINENO] = "lineno",       [VIEW_FILENAME] = "filename", [VIEW_FUNCTION] = "function",
     [VIEW_MODULE] = "module",       [VIEW_THREAD] = "thread",     [VIEW_DOMAIN] = "domain",
-    [VIEW_TRACEBACK] = "traceback", [VIEW_SIZE] = "size",
+    [VIEW_TRACEBACK] = "traceback", [VIEW_SIZE] = "size",         [VIEW_KIND] = "kind",
 };
 
 /* All names with commas between, as -k takes them. */
@@ -29,6 +29,8 @@ static void put_key_numbers(struct json *json, const enum view_key *keys, const 
         json_put_unsigned(json, "domain", row->numbers[VIEW_DOMAIN]);
     if (view_has_key(keys, VIEW_SIZE))
         json_put_unsigned(json, "size_class", row->numbers[VIEW_SIZE]);
+    if (view_has_key(keys, VIEW_KIND))
+        json_put_string(json, "kind", row->kind);
 }
 
 static void put_total_errors(struct json *json, const struct view_totals *totals) {

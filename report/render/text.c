@@ -90,6 +90,7 @@ static void put_key(FILE *out, enum view_key key, const struct view_row *row, bo
     case VIEW_TRACEBACK: put_stack(out, row, python); break;
     case VIEW_THREAD: put_thread(out, row->numbers[key]); break;
     case VIEW_DOMAIN: fprintf(out, "domain %" PRIu64, row->numbers[key]); break;
+    case VIEW_KIND: fprintf(out, "kind %s", row->kind); break;
     case VIEW_SIZE: put_size_class(out, row->numbers[key]); break;
     default: put_line(out, &row->place); break;
     }

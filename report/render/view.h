@@ -16,6 +16,7 @@ enum view_key {
     VIEW_THREAD,
     VIEW_DOMAIN,
     VIEW_SIZE,
+    VIEW_KIND,
     VIEW_KEYS,
 };
 
@@ -35,6 +36,7 @@ struct view_row {
     struct view_frame *frames; /* newest first; one unless VIEW_TRACEBACK is a key */
     size_t frame_count;
     uint64_t numbers[VIEW_KEYS]; /* of VIEW_THREAD: its id; VIEW_DOMAIN; VIEW_SIZE: the power of two */
+    const char *kind;            /* with VIEW_KIND: "malloc", "new" ... */
     int64_t size, count;
     int64_t size_diff, count_diff;
     double size_error, count_error;           /* standard errors of estimates, see view_is_estimate */

@@ -46,6 +46,7 @@ frame_id group_of_frame(struct frames *frames, enum key key, frame_id id) {
 frame_id group_of_number(struct frames *frames, enum key key, uint64_t number) {
     struct frame group = {.module = key == KEY_THREAD   ? "[thread]"
                                     : key == KEY_DOMAIN ? "[domain]"
+                                    : key == KEY_KIND   ? "[kind]"
                                                         : "[size]",
                           .offset = number};
     return frames_put(frames, &group);

@@ -166,6 +166,15 @@ bool resolver_chain(struct resolver *self, uint32_t entry, const frame_id **ids,
     return true;
 }
 
+const char *resolver_callee(struct resolver *self, uint32_t entry) {
+    const struct ht_pc *pc = tables_pc(self->tables, entry & HT_FRAME_PC);
+    if ((entry & HT_FRAME_EXACT) != 0 || pc->module == 0 ||
+        tables_source_file(self->tables, pc->module) != NULL)
+        return NULL;
+    uint64_t address = pc->pc - tables_module(self->tables, pc->module)->load_bias;
+    return symbols_callee(self->symbols, self->modules[pc->module], address);
+}
+
 const char *resolver_module_name(const struct resolver *self, uint32_t id) {
     const struct build *build = self->module_build != NULL ? self->module_build[id] : NULL;
     return build != NULL && build->as != NULL ? build->as->path : tables_module_name(self->tables, id);

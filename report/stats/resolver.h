@@ -21,6 +21,10 @@ bool resolver_use_builds(struct resolver *self, const struct builds *builds);
  * the next call. False when out of memory. */
 bool resolver_chain(struct resolver *self, uint32_t entry, const frame_id **ids, size_t *count);
 
+/* What the call at an entry of FRAMES calls; null where that is not known. Lives as long as the symboliser.
+ */
+const char *resolver_callee(struct resolver *self, uint32_t entry);
+
 /* What frames call module `id` of the tables. */
 const char *resolver_module_name(const struct resolver *self, uint32_t id);
 

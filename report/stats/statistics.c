@@ -129,10 +129,17 @@ static frame_id remembered_group(struct grouping *self, enum key key, frame_id i
     return memo->group[id] - 1;
 }
 
+static frame_id kind_part(struct grouping *self, size_t trace) {
+    enum kind kind;
+    return traces_kind(self->traces, trace, &kind) ? group_of_number(self->frames, KEY_KIND, kind)
+                                                   : FRAME_NONE;
+}
+
 static frame_id part_of(struct grouping *self, enum key key, size_t trace, frame_id id) {
     switch (key) {
     case KEY_THREAD: return group_of_number(self->frames, key, traces_thread(self->traces, trace));
     case KEY_DOMAIN: return group_of_number(self->frames, key, traces_domain(self->traces, trace));
+    case KEY_KIND: return kind_part(self, trace);
     case KEY_SIZE:
         return group_of_number(self->frames, key,
                                size_class(traces_amount(self->traces, trace, self->query->metric)));

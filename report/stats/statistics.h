@@ -20,8 +20,9 @@ enum key {
     KEY_DOMAIN,    /* the domain's number */
     KEY_SIZE,      /* the power of two that is at most the average size of the stack's blocks; what the single
                     * blocks measure is not recorded */
+    KEY_KIND,      /* enum kind: by what it was allocated */
 };
-#define KEYS_MAX 8
+#define KEYS_MAX 9
 
 struct query {
     enum key keys[KEYS_MAX + 1]; /* at least one, each once; KEY_END behind the last */

@@ -13,6 +13,7 @@
 #include "blame.h"
 #include "builds.h"
 #include "frames.h"
+#include "kind.h"
 #include "../source/error.h"
 #include "../source/model.h"
 #include "../symbols/symbols.h"
@@ -53,6 +54,9 @@ bool traces_frames(struct traces *self, size_t trace, const frame_id **ids, size
 
 /* The newest frame, or the newest that `blame` does not pass over. Looks up no more PCs than that takes. */
 bool traces_blamed(struct traces *self, size_t trace, const struct blame *blame, frame_id *id);
+
+/* By what the blocks of a trace were allocated. False when out of memory. */
+bool traces_kind(struct traces *self, size_t trace, enum kind *kind);
 
 /* The module of the newest frame, as a frame of its own. Needs no symbols. */
 bool traces_module(struct traces *self, size_t trace, frame_id *id);

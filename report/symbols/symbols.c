@@ -3,6 +3,7 @@
  * Holds:   a module is opened at most once; ids are indexes and never change.
  * Threads: one at a time.   Heap: yes, every failure returned or seen as "not known". */
 #include "symbols.h"
+#include "call_sites.h"
 #include "dwarf_units.h"
 #include "elf_files.h"
 #include "names.h"
@@ -21,6 +22,7 @@ struct module {
     bool opened;
     struct elf_files files;
     struct symbol_table table;
+    struct call_sites calls;
     struct dwarf_units *units;
 };
 
@@ -64,6 +66,7 @@ struct symbols *symbols_new(const struct symbols_options *options) {
 /* The readers borrow the files: they go first. */
 static void close_module(struct module *module) {
     dwarf_units_close(module->units);
+    call_sites_clear(&module->calls);
     symbol_table_clear(&module->table);
     elf_files_close(&module->files);
     free(module->path);
@@ -155,6 +158,16 @@ size_t symbols_resolve(struct symbols *self, size_t id, uint64_t vaddr, struct s
         return count;
     frames[0] = (struct symbols_frame){.function = names_readable(self->names, symbol)};
     return frames[0].function ? 1 : 0;
+}
+
+const char *symbols_callee(struct symbols *self, size_t id, uint64_t vaddr) {
+    struct module *module = find_module(self, id);
+    if (module && !module->opened)
+        open_module(self, module);
+    if (!module || !module->files.main)
+        return NULL;
+    const char *symbol = call_sites_find(&module->calls, module->files.main, &module->table, vaddr);
+    return symbol ? names_readable(self->names, symbol) : NULL;
 }
 
 static enum symbols_quality quality_of(const struct module *module) {

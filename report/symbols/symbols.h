@@ -62,6 +62,10 @@ size_t symbols_add_module(struct symbols *self, const struct symbols_module *mod
 size_t symbols_resolve(struct symbols *self, size_t module, uint64_t vaddr, struct symbols_frame *frames,
                        size_t capacity);
 
+/* The readable name of what the call before return address `vaddr` of a module calls; null where the file
+ * does not say so. */
+const char *symbols_callee(struct symbols *self, size_t module, uint64_t vaddr);
+
 /* What was found for a module. The reason lives as long as `self`. */
 struct symbols_status symbols_status(struct symbols *self, size_t module);
 

@@ -6,6 +6,9 @@
 
 /* Address `vaddr` of any module resolves to these frames, the innermost first. Borrows `frames`. */
 void fake_symbols_add(uint64_t vaddr, const struct symbols_frame *frames, size_t count);
+
+/* The call at `vaddr` calls this function; of others nothing is known. */
+void fake_symbols_add_call(uint64_t vaddr, const char *callee);
 void fake_symbols_forget(void);
 
 /* What is known of all modules, from now on until it forgets: at first nothing. */

@@ -80,6 +80,7 @@ static struct view_row rows[] = {
      .frames = frames,
      .frame_count = 3,
      .numbers = {[VIEW_THREAD] = 4001, [VIEW_DOMAIN] = 7, [VIEW_SIZE] = 64},
+     .kind = "new[]",
      .size = 8388608,
      .count = 100000,
      .size_diff = 4194304,
@@ -90,6 +91,7 @@ static struct view_row rows[] = {
                .function = "__libc_start_call_main"},
      .frames = &frames[2],
      .frame_count = 1,
+     .kind = "malloc",
      .numbers = {[VIEW_SIZE] = 1},
      .size = 102400,
      .count = 3,
@@ -101,6 +103,7 @@ static struct view_row rows[] = {
                .module = "/tmp/\x7f"},
      .frames = &hostile,
      .frame_count = 1,
+     .kind = "malloc",
      .size = 10239,
      .count = 1,
      .size_diff = -512,
@@ -108,16 +111,23 @@ static struct view_row rows[] = {
     {.place = {.module = "[unknown]", .offset = 0x7f0012345678, .has_offset = true},
      .frames = &unknown,
      .frame_count = 1,
+     .kind = "malloc",
      .size = 10,
      .count = 2},
     {.place = {.module = "/usr/lib/libz.so.1", .offset = 0x2345, .has_offset = true},
      .frames = &stripped,
      .frame_count = 1,
+     .kind = "malloc",
      .size = 0,
      .count = 0,
      .size_diff = -77,
      .count_diff = -7},
-    {.place = {.module = "[overflow]"}, .frames = &overflow, .frame_count = 1, .size = 1, .count = 1},
+    {.place = {.module = "[overflow]"},
+     .frames = &overflow,
+     .frame_count = 1,
+     .kind = "malloc",
+     .size = 1,
+     .count = 1},
 };
 
 static const struct view_loss losses[] = {{"untracked_blocks", "blocks that are in no row", 3},
@@ -158,6 +168,7 @@ static void each_key_prints_its_place(void **state) {
         [VIEW_FUNCTION] = "top-function.txt",   [VIEW_MODULE] = "top-module.txt",
         [VIEW_TRACEBACK] = "top-traceback.txt", [VIEW_THREAD] = "top-thread.txt",
         [VIEW_DOMAIN] = "top-domain.txt",       [VIEW_SIZE] = "top-size.txt",
+        [VIEW_KIND] = "top-kind.txt",
     };
     (void)state;
     for (int key = VIEW_LINENO; key < VIEW_KEYS; key++) {
@@ -175,6 +186,7 @@ static void keys_are_printed_in_their_order(void **state) {
     view.keys[0] = VIEW_DOMAIN;
     view.keys[1] = VIEW_TRACEBACK;
     view.keys[2] = VIEW_SIZE;
+    view.keys[3] = VIEW_KIND;
     expect_golden("top-combined.json", render(json_view_render, &view));
 }
 

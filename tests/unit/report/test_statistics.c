@@ -188,6 +188,73 @@ static void domains_and_classes_of_sizes_are_keys(void **state) {
     world_end(&world);
 }
 
+/* The kind of one stack whose newest call, at MAIN or else at FILL, is known to call `callee`. */
+static uint64_t kind_of(const char *callee, bool with_operator) {
+    struct world world = world_begin();
+    if (callee != NULL)
+        fake_symbols_add_call(MAIN, callee);
+    if (with_operator)
+        WORLD_ADD(&world, 1, 8, FILL, MAIN, NEW);
+    else
+        WORLD_ADD(&world, 1, 8, FILL, MAIN);
+    world_group(&world, (struct query){.keys = {KEY_KIND}});
+    assert_int_equal(world.statistics.count, 1);
+    uint64_t kind = row_frame(&world, 0)->offset;
+    world_end(&world);
+    return kind;
+}
+
+static void kinds_are_what_was_called(void **state) {
+    (void)state;
+    assert_int_equal(kind_of("malloc", false), KIND_MALLOC);
+    assert_int_equal(kind_of("posix_memalign", false), KIND_MALLOC);
+    assert_int_equal(kind_of("operator new(unsigned long)", false), KIND_NEW); /* an allocator's own */
+    assert_int_equal(kind_of("operator new[](unsigned long, std::nothrow_t const&)", false), KIND_NEW_ARRAY);
+    assert_int_equal(kind_of("__rust_alloc", false), KIND_RUST);
+    assert_int_equal(kind_of("__rustc::__rust_alloc_zeroed", false), KIND_RUST);
+    assert_int_equal(kind_of("__rdl_realloc", false), KIND_RUST);
+    assert_int_equal(kind_of("make", false), KIND_MALLOC); /* which jumps to malloc */
+    assert_int_equal(kind_of(NULL, false), KIND_MALLOC);
+    /* libstdc++'s operator new[] jumps to operator new: only the call tells */
+    assert_int_equal(kind_of("operator new[](unsigned long)", true), KIND_NEW_ARRAY);
+    assert_int_equal(kind_of("operator new(unsigned long)", true), KIND_NEW);
+    assert_int_equal(kind_of("make", true), KIND_NEW);
+    assert_int_equal(kind_of(NULL, true), KIND_NEW);
+    assert_int_equal(kind_of("malloc", true), KIND_NEW);
+    assert_int_equal(kind_of_function("Pool::operator new(unsigned long)"), KIND_UNKNOWN);
+    assert_int_equal(kind_of_function("operator new"), KIND_UNKNOWN);
+    assert_int_equal(kind_of_function("my_malloc"), KIND_UNKNOWN);
+}
+
+static void kinds_are_a_key_and_a_filter(void **state) {
+    (void)state;
+    struct world world =
+        world_filtered(); /* 10 bytes of it are of domain 7, 1000 of a function without a line */
+    WORLD_ADD(&world, 1, 10000, MAIN, NEW);
+    WORLD_ADD(&world, 1, 100000, NAMELESS);
+    fake_symbols_add_call(VECTOR, "operator new[](unsigned long)");
+    world_group(&world, (struct query){.keys = {KEY_KIND, KEY_MODULE}});
+    static const struct {
+        uint64_t kind;
+        int64_t size;
+    } expected[] = {{KIND_UNKNOWN, 100000},
+                    {KIND_NEW, 10000},
+                    {KIND_MALLOC, 1001},
+                    {KIND_NEW_ARRAY, 100},
+                    {KIND_OTHER, 10}};
+    assert_int_equal(world.statistics.count, 5);
+    for (size_t i = 0; i < 5; i++)
+        expect_number(&world, i, expected[i].kind, expected[i].size);
+    for (size_t i = 0; i < 5; i++) {
+        struct filter filter = {.kind = FILTER_KIND, .number = expected[i].kind};
+        assert_int_equal(world_left(&world, &filter, 1), expected[i].size);
+    }
+    struct filter both[] = {{.kind = FILTER_KIND, .number = KIND_NEW},
+                            {.kind = FILTER_KIND, .number = KIND_OTHER}};
+    assert_int_equal(world_left(&world, both, 2), 10010);
+    world_end(&world);
+}
+
 static void threads_are_a_key_of_a_model_by_thread(void **state) {
     (void)state;
     struct world world = world_begin();
@@ -249,6 +316,8 @@ int main(void) {
         cmocka_unit_test(metrics_choose_the_numbers),
         cmocka_unit_test(the_tracers_frames_are_left_out),
         cmocka_unit_test(domains_and_classes_of_sizes_are_keys),
+        cmocka_unit_test(kinds_are_what_was_called),
+        cmocka_unit_test(kinds_are_a_key_and_a_filter),
         cmocka_unit_test(threads_are_a_key_of_a_model_by_thread),
         cmocka_unit_test(keys_are_combined),
         cmocka_unit_test(recursion_counts_each_frame_where_asked),
