@@ -70,29 +70,31 @@ static struct view describe(const struct loading *loading, const struct loaded *
                         .limit = options->limit,
                         .asked = (size_t)options->rows,
                         .total_size = statistics->size_total,
-                        .suppressions = options->suppressions.count != 0,
-                        .suppressed_size = statistics->suppressed.size,
-                        .suppressed_count = statistics->suppressed.count,
                         .total_size_error = variances_error(statistics->size_total_variance),
-                        .suppressed_size_error = variances_error(statistics->suppressed.size_variance),
-                        .suppressed_count_error = variances_error(statistics->suppressed.count_variance)};
+                        .suppressed = make_view_suppressed(statistics)};
     for (size_t i = 0; loading->query.keys[i] != KEY_END; i++)
         view.keys[i] = (enum view_key)loading->query.keys[i];
     view.totals = make_view_totals(loaded->model);
     return view;
 }
 
-static bool print(struct view *view, const struct statistics *statistics, const struct loading *loading,
-                  const struct loaded *loaded, FILE *out, struct error *error) {
+/* `suppressed`: the statistics that know what was left out of the source that is printed. */
+static bool print(struct view *view, const struct statistics *statistics, const struct statistics *suppressed,
+                  const struct loading *loading, const struct loaded *loaded, FILE *out,
+                  struct error *error) {
     struct view_loss losses[LOSSES_COUNT];
     struct view_rebuilt *rebuilt = rebuilt_view(loading->builds, &view->rebuilt_count);
     view->rebuilt = rebuilt;
     view->losses = losses;
     view->loss_count = make_view_losses(loaded->source.tables, losses);
-    bool done = make_view_rows(view, statistics, loading->frames) || error_out_of_memory(error);
+    struct view_suppression *by =
+        make_view_suppressions(&view->suppressed, suppressed, loading->query.suppressions);
+    bool done =
+        (by != NULL && make_view_rows(view, statistics, loading->frames)) || error_out_of_memory(error);
     if (done)
         render(view, loading->options->json, out);
     make_view_free(view);
+    free(by);
     free(rebuilt);
     return done;
 }
@@ -103,7 +105,7 @@ bool analysis_print_top(const struct loading *loading, const struct loaded *load
     if (!statistics_of(loaded->traces, &loading->query, &statistics, error))
         return false;
     struct view view = describe(loading, loaded, &statistics);
-    bool done = print(&view, &statistics, loading, loaded, out, error);
+    bool done = print(&view, &statistics, &statistics, loading, loaded, out, error);
     statistics_free(&statistics);
     return done;
 }
@@ -136,13 +138,13 @@ static bool print_difference(const struct pair *pair, const struct loading *load
         return false;
     view.difference = true;
     view.total_size_diff = pair->new.size_total - pair->old.size_total;
-    view.suppressed_size_diff = pair->new.suppressed.size - pair->old.suppressed.size;
+    view.suppressed.size_diff = pair->new.suppressed.size - pair->old.suppressed.size;
     view.total_size_diff_error =
         variances_error(pair->old.size_total_variance + pair->new.size_total_variance);
-    view.suppressed_size_diff_error =
+    view.suppressed.size_diff_error =
         variances_error(pair->old.suppressed.size_variance + pair->new.suppressed.size_variance);
     view.old_totals = make_view_totals(old->model);
-    bool done = print(&view, &difference, loading, new, out, error);
+    bool done = print(&view, &difference, &pair->new, loading, new, out, error);
     statistics_free(&difference);
     return done;
 }
@@ -187,5 +189,5 @@ bool analysis_print_growth(const struct loading *loading, const struct loaded *l
     view.growth = true;
     for (size_t i = 0; i < grown->count; i++)
         view.total_size_diff += grown->rows[i].size_diff;
-    return print(&view, grown, loading, loaded, out, error);
+    return print(&view, grown, grown, loading, loaded, out, error);
 }

@@ -15,7 +15,7 @@ struct analysis_options {
     int compat;                 /* enum analysis_compat */
     uint64_t rows;              /* 0: all */
     int64_t limit;              /* frames of a stack; negative: the oldest */
-    bool cumulative, raw, bare, json, most_recent_first;
+    bool cumulative, raw, bare, json, most_recent_first, no_suppressions;
     struct option_list skip, suppressions;
     struct filter_options filters;
 };
@@ -38,6 +38,10 @@ extern const char *const analysis_keys[], *const analysis_metrics[], *const anal
          .value = &(o).skip,                                                                                 \
          .argument = "PATTERN",                                                                              \
          .help = "pass over these functions, files or modules too (repeatable)"},                            \
+        {.name = "no-suppressions",                                                                          \
+         .kind = OPTION_FLAG,                                                                                \
+         .value = &(o).no_suppressions,                                                                      \
+         .help = "leave nothing out, whatever programs say with HEAPTALLY_SUPPRESS"},                        \
     {                                                                                                        \
         .name = "suppressions", .kind = OPTION_LIST, .value = &(o).suppressions, .argument = "FILE",         \
         .help = "leave out what this file names: lines leak:TEMPLATE (repeatable)"                           \

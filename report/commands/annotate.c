@@ -5,7 +5,9 @@
 #define _GNU_SOURCE
 #include "commands.h"
 #include "loading.h"
+#include "make_view.h"
 #include "../render/annotate.h"
+#include "../render/json_annotation.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +20,9 @@ struct wanted {
 struct lines {
     struct annotated_line *items; /* owned */
     size_t count;
-    const char *file;         /* the path that was found; null: none */
-    struct amount suppressed; /* of what lives */
+    const char *file;                  /* the path that was found; null: none */
+    struct view_suppressed suppressed; /* of what lives */
+    struct view_suppression *by;       /* its array; owned */
 };
 
 /* ---- what is wanted ---- */
@@ -107,6 +110,13 @@ static bool add_row(struct lines *lines, const struct wanted *wanted, const stru
     return true;
 }
 
+static bool take_suppressed(struct lines *lines, const struct loading *loading,
+                            const struct statistics *statistics, struct error *error) {
+    lines->suppressed = make_view_suppressed(statistics);
+    lines->by = make_view_suppressions(&lines->suppressed, statistics, loading->query.suppressions);
+    return lines->by != NULL || error_out_of_memory(error);
+}
+
 static bool add_metric(struct lines *lines, const struct wanted *wanted, const struct loading *loading,
                        const struct loaded *loaded, enum metric metric, struct error *error) {
     struct query query = loading->query;
@@ -117,9 +127,7 @@ static bool add_metric(struct lines *lines, const struct wanted *wanted, const s
     query.keys[2] = KEY_END;
     if (!statistics_of(loaded->traces, &query, &statistics, error))
         return false;
-    if (metric == METRIC_LIVE)
-        lines->suppressed = statistics.suppressed;
-    bool good = true;
+    bool good = metric != METRIC_LIVE || take_suppressed(lines, loading, &statistics, error);
     for (size_t i = 0; good && i < statistics.count; i++)
         good = add_row(lines, wanted, loading->frames, metric, &statistics.rows[i], error);
     statistics_free(&statistics);
@@ -141,24 +149,22 @@ static bool nothing(const struct wanted *wanted, const char *source, struct erro
                      wanted->function != NULL ? wanted->function : "");
 }
 
-static void print(struct lines *lines, const struct wanted *wanted, bool suppressions,
-                  uint64_t sample_bytes) {
+static void print(struct lines *lines, const struct wanted *wanted, uint64_t sample_bytes, bool json) {
     qsort(lines->items, lines->count, sizeof *lines->items, by_line);
     struct annotation annotation = {.file = lines->file,
                                     .lines = lines->items,
                                     .count = lines->count,
-                                    .suppressions = suppressions,
-                                    .suppressed_size = lines->suppressed.size,
-                                    .suppressed_count = lines->suppressed.count,
-                                    .suppressed_size_error = variances_error(lines->suppressed.size_variance),
-                                    .suppressed_count_error =
-                                        variances_error(lines->suppressed.count_variance),
+                                    .function = wanted->function,
+                                    .suppressed = lines->suppressed,
                                     .sample_bytes = sample_bytes};
     if (wanted->function != NULL) {
         annotation.first = lines->items[0].line;
         annotation.last = lines->items[lines->count - 1].line;
     }
-    annotate_render(stdout, &annotation);
+    if (json)
+        json_annotation_render(stdout, &annotation);
+    else
+        annotate_render(stdout, &annotation);
 }
 
 static bool annotate_loaded(const struct loading *loading, const struct loaded *loaded, const char *source,
@@ -170,9 +176,9 @@ static bool annotate_loaded(const struct loading *loading, const struct loaded *
     if (done && lines.file == NULL)
         done = nothing(wanted, source, error);
     if (done)
-        print(&lines, wanted, loading->options->suppressions.count != 0,
-              loaded->source.tables->header.sample_bytes);
+        print(&lines, wanted, loaded->source.tables->header.sample_bytes, loading->options->json);
     free(lines.items);
+    free(lines.by);
     return done;
 }
 
@@ -196,7 +202,10 @@ static bool annotate(const char *source, const char *place, const struct analysi
 static int run(int argc, char **argv, struct error *error) {
     struct analysis_options options = ANALYSIS_DEFAULTS;
     options.command = "annotate";
-    const struct option rows[] = {BLAME_OPTIONS(options)};
+    const struct option rows[] = {
+        BLAME_OPTIONS(options),
+        {.name = "json", .kind = OPTION_FLAG, .value = &options.json, .help = "one JSON object"},
+    };
     const struct option_table table = {
         .command = "annotate",
         .synopsis = "[OPTION...] SOURCE FILE[:FUNCTION]",

@@ -1,10 +1,12 @@
 /* loading.c - see loading.h.
  * Owns:    what it hands out, until it is closed.
  * Threads: one.  Signals: no.  Heap: yes. */
+#define _GNU_SOURCE
 #include "loading.h"
 #include "rebuilt.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct query make_query(const struct analysis_options *options) {
@@ -26,6 +28,33 @@ static bool by_thread(const struct query *query) {
     return *key == KEY_THREAD || filters_have(&query->filters, FILTER_THREAD);
 }
 
+/* ---- suppressions that modules bring ---- */
+
+/* The lines of one note. A line that is none is told of, and no reason to print nothing. */
+static bool add_lines(struct suppressions *suppressions, const char *text, const char *path) {
+    struct error error = {""};
+    char *copy = strdup(text), *rest = copy;
+    for (char *line; rest != NULL && (line = strsep(&rest, "\n")) != NULL;)
+        if (!suppressions_add_line(suppressions, line, path, &error))
+            fprintf(stderr, "heaptally: %s: HEAPTALLY_SUPPRESS: %s\n", path, error.text);
+    free(copy);
+    return copy != NULL;
+}
+
+static bool add_suppressions(const struct loading *self, const struct loaded *loaded, struct error *error) {
+    const struct tables *tables = loaded->source.tables;
+    for (uint32_t i = 1; i < tables->region[HT_REGION_MODULES].count; i++) {
+        size_t module = traces_symbols_module(loaded->traces, i);
+        const char *text;
+        for (size_t j = 0; (text = symbols_suppression(self->symbols, module, j)) != NULL; j++)
+            if (!add_lines(self->query.suppressions, text, tables_module_path(tables, i)))
+                return error_out_of_memory(error);
+    }
+    return true;
+}
+
+/* ---- sources ---- */
+
 bool loading_open(const struct loading *self, struct loaded *loaded, const char *name, struct error *error) {
     enum model_rows rows = by_thread(&self->query) ? MODEL_BY_THREAD : MODEL_BY_STACK;
     memset(loaded, 0, sizeof *loaded);
@@ -42,7 +71,7 @@ bool loading_open(const struct loading *self, struct loaded *loaded, const char 
         loaded->model = model_new_rows(loaded->source.tables, rows, error);
     if (loaded->model != NULL)
         loaded->traces = traces_new(loaded->model, self->symbols, self->frames, error);
-    if (loaded->traces != NULL)
+    if (loaded->traces != NULL && (self->options->no_suppressions || add_suppressions(self, loaded, error)))
         return true;
     loading_close(loaded);
     return false;
@@ -96,11 +125,13 @@ static bool read_blame(struct loading *self, const struct analysis_options *opti
     return true;
 }
 
-static bool read_suppressions(struct query *query, const struct option_list *files, struct error *error) {
+static bool read_suppressions(struct query *query, const struct analysis_options *options,
+                              struct error *error) {
+    const struct option_list *files = &options->suppressions;
     query->suppressions = suppressions_new();
     if (query->suppressions == NULL)
         return error_out_of_memory(error);
-    for (size_t i = 0; i < files->count; i++)
+    for (size_t i = 0; !options->no_suppressions && i < files->count; i++)
         if (!suppressions_read(query->suppressions, files->items[i], error))
             return false;
     return true;
@@ -113,7 +144,7 @@ bool loading_begin(struct loading *self, const struct analysis_options *options,
         return false;
     if (!read_blame(self, options, error))
         return false;
-    if (!read_suppressions(&self->query, &options->suppressions, error))
+    if (!read_suppressions(&self->query, options, error))
         return false;
     self->symbols = symbols_new(NULL);
     self->frames = frames_new();

@@ -162,6 +162,30 @@ void make_view_free(struct view *view) {
     view->row_count = 0;
 }
 
+struct view_suppressed make_view_suppressed(const struct statistics *statistics) {
+    const struct amount *sum = &statistics->suppressed;
+    return (struct view_suppressed){.any = statistics->suppression_count != 0,
+                                    .size = sum->size,
+                                    .count = sum->count,
+                                    .size_error = variances_error(sum->size_variance),
+                                    .count_error = variances_error(sum->count_variance)};
+}
+
+struct view_suppression *make_view_suppressions(struct view_suppressed *suppressed,
+                                                const struct statistics *statistics,
+                                                const struct suppressions *suppressions) {
+    struct view_suppression *by = calloc(statistics->suppression_count + 1, sizeof *by);
+    suppressed->by = by;
+    for (size_t i = 0; by != NULL && i < statistics->suppression_count; i++) {
+        struct suppression at = suppressions_at(suppressions, i);
+        const struct amount *amount = &statistics->suppressed_by[i];
+        if (amount->size != 0 || amount->count != 0)
+            by[suppressed->by_count++] =
+                (struct view_suppression){at.line, at.origin, amount->size, amount->count};
+    }
+    return by;
+}
+
 struct view_totals make_view_totals(const struct model *model) {
     const struct measures *totals = &model->totals;
     const struct variances *variances = &model->total_variances;

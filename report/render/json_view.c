@@ -2,6 +2,7 @@
  * Owns:    nothing.
  * Threads: any, one per stream.  Signals: no.  Heap: no (but stdio's). */
 #include "json_view.h"
+#include "suppressed.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -125,15 +126,6 @@ static void put_other(struct json *json, const struct view *view) {
     json_close(json, '}');
 }
 
-static void put_suppressed(struct json *json, const struct view *view) {
-    json_open(json, "suppressed", '{');
-    json_put_signed(json, "size", view->suppressed_size);
-    put_error(json, "size_error", view_is_estimate(view), view->suppressed_size_error);
-    json_put_signed(json, "count", view->suppressed_count);
-    put_error(json, "count_error", view_is_estimate(view), view->suppressed_count_error);
-    json_close(json, '}');
-}
-
 static void put_rebuilt(struct json *json, const struct view *view) {
     json_open(json, "rebuilt", '[');
     for (size_t i = 0; i < view->rebuilt_count; i++) {
@@ -171,6 +163,6 @@ void json_view_render(FILE *out, const struct view *view) {
         put_row(&json, view, &view->rows[i]);
     json_close(&json, ']');
     put_other(&json, view);
-    put_suppressed(&json, view);
+    suppressed_put_json(&json, &view->suppressed, view_is_estimate(view));
     json_close(&json, '}');
 }

@@ -19,6 +19,8 @@
  * those of NEW traceback  an array of frames, newest first, each {file, line, function, module, offset,
  *                    build_id}: the whole stack for the key traceback, else one frame
  *     other        {rows, size}: how many rows are not shown, and the sum of their sizes
+ *     suppressed   {size, count, by}: what suppressions left out; by is an array of those that did, each
+ *                  {suppression, origin, size, count}: the line, and the file or module that it is from
  *
  * Of estimates, that is of a sampled process, also
  *     sampled_every_bytes      one block each so many bytes was traced, on average; not there: all are exact

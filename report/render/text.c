@@ -5,6 +5,7 @@
 #include "estimate.h"
 #include "harmless.h"
 #include "source_line.h"
+#include "suppressed.h"
 #include "units.h"
 
 #include <inttypes.h>
@@ -234,11 +235,13 @@ static void put_kib(FILE *out, const struct view *view, const char *name, struct
 
 static void put_suppressed(FILE *out, const struct view *view) {
     char error[ESTIMATE_BYTES];
+    const struct view_suppressed *suppressed = &view->suppressed;
     put_kib(out, view, "Suppressed",
-            (struct sum){view->suppressed_size, view->suppressed_size_diff, view->suppressed_size_error,
-                         view->suppressed_size_diff_error});
-    fprintf(out, " in %" PRId64 "%s blocks\n", view->suppressed_count,
-            count_error(view_is_estimate(view), view->suppressed_count_error, error));
+            (struct sum){suppressed->size, suppressed->size_diff, suppressed->size_error,
+                         suppressed->size_diff_error});
+    fprintf(out, " in %" PRId64 "%s blocks\n", suppressed->count,
+            count_error(view_is_estimate(view), suppressed->count_error, error));
+    suppressed_put_lines(out, suppressed);
 }
 
 static void put_sums(FILE *out, const struct view *view) {
@@ -258,7 +261,7 @@ static void put_sums(FILE *out, const struct view *view) {
 
 static void put_ending(FILE *out, const struct view *view) {
     put_sums(out, view);
-    if (view->suppressions)
+    if (view->suppressed.any)
         put_suppressed(out, view);
     for (size_t i = 0; i < view->loss_count; i++)
         if (view->losses[i].value != 0)

@@ -66,6 +66,21 @@ struct view_loss {
     uint64_t value;
 };
 
+/* What one suppression left out. */
+struct view_suppression {
+    const char *line, *origin; /* "leak:TEMPLATE"; the file that it is from */
+    int64_t size, count;
+};
+
+/* What suppressions left out. */
+struct view_suppressed {
+    bool any; /* there were some */
+    int64_t size, count, size_diff;
+    double size_error, count_error, size_diff_error; /* of estimates */
+    const struct view_suppression *by;               /* those that left something out */
+    size_t by_count;
+};
+
 /* A module of which the sources that are compared have different builds. */
 struct view_rebuilt {
     const char *module, *build; /* the newer one; build-ids are hexadecimal, null: none */
@@ -90,12 +105,10 @@ struct view {
     size_t other_count; /* rows that are not shown */
     int64_t other_size, other_size_diff;
     int64_t total_size, total_size_diff;
-    bool suppressions; /* were asked for */
-    int64_t suppressed_size, suppressed_count, suppressed_size_diff;
+    struct view_suppressed suppressed;
     double other_size_error,
         other_size_diff_error; /* of estimates, as in rows; with cumulative upper bounds */
     double total_size_error, total_size_diff_error;
-    double suppressed_size_error, suppressed_count_error, suppressed_size_diff_error;
     struct view_totals totals, old_totals; /* old_totals: of a difference that is no growth */
     const struct view_loss *losses;        /* zero ones too */
     size_t loss_count;

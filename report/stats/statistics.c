@@ -226,18 +226,19 @@ static bool count_traces(struct grouping *self) {
     bool all_threads = !filters_have(&query->filters, FILTER_THREAD);
     for (size_t i = 0; i < traces_count(self->traces); i++) {
         struct amount amount = traces_amount(self->traces, i, query->metric);
-        bool accepted, suppressed = false;
+        bool accepted;
+        size_t by = SUPPRESSIONS_NONE;
         if (amount.size == 0 && amount.count == 0)
             continue;
         if (!filters_accept(&query->filters, self->traces, i, amount.size, &query->blame, &accepted))
             return false;
         if (!accepted)
             continue;
-        if (query->suppressions != NULL &&
-            !suppressions_cover(query->suppressions, self->traces, i, &suppressed))
+        if (query->suppressions != NULL && !suppressions_cover(query->suppressions, self->traces, i, &by))
             return false;
-        if (suppressed) {
+        if (by != SUPPRESSIONS_NONE) {
             add_amount(&self->result->suppressed, amount);
+            add_amount(&self->result->suppressed_by[by], amount);
             continue;
         }
         self->result->size_total = plus(self->result->size_total, amount.size);
@@ -283,6 +284,14 @@ static void free_scratch(struct grouping *self) {
         free(self->memos[key].group);
 }
 
+static bool room_for_suppressed(struct statistics *self, const struct query *query) {
+    self->suppression_count = query->suppressions != NULL ? suppressions_count(query->suppressions) : 0;
+    if (self->suppression_count == 0)
+        return true;
+    self->suppressed_by = calloc(self->suppression_count, sizeof *self->suppressed_by);
+    return self->suppressed_by != NULL;
+}
+
 bool statistics_of(struct traces *traces, const struct query *query, struct statistics *result,
                    struct error *error) {
     memset(result, 0, sizeof *result);
@@ -291,7 +300,7 @@ bool statistics_of(struct traces *traces, const struct query *query, struct stat
     struct grouping grouping = {
         .traces = traces, .frames = traces_frame_table(traces), .query = query, .result = result};
     result->groups = interner_new();
-    bool done = result->groups != NULL && count_traces(&grouping);
+    bool done = result->groups != NULL && room_for_suppressed(result, query) && count_traces(&grouping);
     free_scratch(&grouping);
     if (done) {
         sort_rows(result, grouping.frames);
@@ -303,6 +312,7 @@ bool statistics_of(struct traces *traces, const struct query *query, struct stat
 
 void statistics_free(struct statistics *self) {
     free(self->rows);
+    free(self->suppressed_by);
     interner_free(self->groups);
     memset(self, 0, sizeof *self);
 }

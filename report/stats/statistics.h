@@ -52,8 +52,10 @@ struct statistics {
     size_t count;
     int64_t size_total, count_total; /* over traces: with `cumulative`, less than the sum of the rows */
     double size_total_variance;
-    struct amount suppressed; /* what the filters let pass and the suppressions left out */
-    struct interner *groups;  /* owned: the rows' frames */
+    struct amount suppressed;     /* what the filters let pass and the suppressions left out */
+    struct amount *suppressed_by; /* owned: by each of the suppressions that there were; null without any */
+    size_t suppression_count;
+    struct interner *groups; /* owned: the rows' frames */
 };
 
 /* Groups. Traces without blocks (size and count 0) make no rows. The result must be freed. */

@@ -285,6 +285,10 @@ bool traces_blamed(struct traces *self, size_t trace, const struct blame *blame,
     return *id != FRAME_NONE;
 }
 
+size_t traces_symbols_module(const struct traces *self, uint32_t id) {
+    return resolver_symbols_module(self->resolver, id);
+}
+
 struct symbols_status traces_symbols_status(struct traces *self, uint32_t module) {
     if (tables_source_file(self->model->tables, module) != NULL)
         return (struct symbols_status){SYMBOLS_DWARF, "lines as they were imported"};

@@ -61,6 +61,9 @@ bool traces_kind(struct traces *self, size_t trace, enum kind *kind);
 /* The module of the newest frame, as a frame of its own. Needs no symbols. */
 bool traces_module(struct traces *self, size_t trace, frame_id *id);
 
+/* The id by which the symboliser knows module `id` of the tables. */
+size_t traces_symbols_module(const struct traces *self, uint32_t id);
+
 /* What was found of a module's symbols; for `heaptally info`. */
 struct symbols_status traces_symbols_status(struct traces *self, uint32_t module);
 

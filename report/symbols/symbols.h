@@ -66,6 +66,10 @@ size_t symbols_resolve(struct symbols *self, size_t module, uint64_t vaddr, stru
  * does not say so. */
 const char *symbols_callee(struct symbols *self, size_t module, uint64_t vaddr);
 
+/* The text of a module's HEAPTALLY_SUPPRESS number `index`, from 0 on; null: there are no more. Opens the
+ * module's file alone, and no index. */
+const char *symbols_suppression(struct symbols *self, size_t module, size_t index);
+
 /* What was found for a module. The reason lives as long as `self`. */
 struct symbols_status symbols_status(struct symbols *self, size_t module);
 

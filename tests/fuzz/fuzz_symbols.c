@@ -35,6 +35,9 @@ static void ask(const char *path, uint64_t entry, uint64_t from) {
     if (symbols == NULL)
         abort();
     size_t id = symbols_add_module(symbols, &module);
+    for (size_t i = 0; symbols_suppression(symbols, id, i) != NULL; i++)
+        if (i > 100000)
+            abort();
     ask_from(symbols, id, entry);
     ask_from(symbols, id, from);
     if (symbols_status(symbols, id).reason == NULL)

@@ -171,7 +171,9 @@ class SuppressionTest(Heaps):
         self.assertIn("Total allocated size: 0.5 KiB\nSuppressed: 5.9 KiB in 6 blocks\n", text)
         text = self.heaptally("diff", "--suppressions", path, self.old, self.new).stdout
         self.assertIn("Suppressed: 5.9 KiB (+5.9 KiB) in 6 blocks\n", text)
-        self.assertEqual(self.top(self.new, "--suppressions", path)["suppressed"], {"size": 6035, "count": 6})
+        by = [{"suppression": "leak:^tree.c$", "origin": str(path), "size": 6035, "count": 6}]
+        self.assertEqual(self.top(self.new, "--suppressions", path)["suppressed"],
+                         {"size": 6035, "count": 6, "by": by})
         self.assertNotIn("Suppressed", self.heaptally("top", self.new).stdout)
 
     def test_what_is_none(self):

@@ -79,6 +79,13 @@ const char *symbols_callee(struct symbols *self, size_t module, uint64_t vaddr) 
     return NULL;
 }
 
+const char *symbols_suppression(struct symbols *self, size_t module, size_t index) {
+    (void)self;
+    (void)module;
+    (void)index;
+    return NULL;
+}
+
 struct symbols_status symbols_status(struct symbols *self, size_t module) {
     (void)self;
     (void)module;

@@ -82,7 +82,7 @@ static void functions_modules_and_sizes_narrow(void **state) {
 static int64_t suppressed(struct world *world, const char *line) {
     struct query query = {.keys = {KEY_LINENO}, .suppressions = suppressions_new()};
     struct error error = {""};
-    if (!suppressions_add_line(query.suppressions, line, &error))
+    if (!suppressions_add_line(query.suppressions, line, "here", &error))
         fail_msg("%s: %s", line, error.text);
     world_group(world, query);
     suppressions_free(query.suppressions);
@@ -106,11 +106,37 @@ static void suppressions_are_leak_sanitizers(void **state) {
     assert_int_equal(suppressed(&world, "leak:?"), 0); /* a question mark is one */
     assert_int_equal(suppressed(&world, "leak:[a-z]"), 0);
     struct suppressions *none = suppressions_new();
-    assert_false(suppressions_add_line(none, "race:fill", NULL));
-    assert_false(suppressions_add_line(none, "leak:", NULL));
+    assert_false(suppressions_add_line(none, "race:fill", "", NULL));
+    assert_false(suppressions_add_line(none, "leak:", "", NULL));
     assert_false(suppressions_read(none, "/nonexistent", NULL));
     assert_int_equal(suppressions_count(none), 0);
     suppressions_free(none);
+    world_end(&world);
+}
+
+/* A stack counts for the suppression of its newest frame that has one, and of that for the first. */
+static void each_suppression_has_its_sum(void **state) {
+    (void)state;
+    struct world world = world_filtered();
+    struct query query = {.keys = {KEY_LINENO}, .suppressions = suppressions_new()};
+    static const char *const lines[] = {"leak:^main$", "leak:fill", "leak:fi*", "leak:fill", "leak:nothing"};
+    for (size_t i = 0; i < 5; i++)
+        assert_true(suppressions_add_line(query.suppressions, lines[i], i == 3 ? "/another" : "/one", NULL));
+    assert_true(suppressions_add_line(query.suppressions, " leak:fill ", "/one", NULL)); /* is there */
+    assert_int_equal(suppressions_count(query.suppressions), 5);
+    assert_string_equal(suppressions_at(query.suppressions, 3).line, "leak:fill");
+    assert_string_equal(suppressions_at(query.suppressions, 3).origin, "/another");
+    world_group(&world, query);
+    assert_int_equal(world.statistics.suppression_count, 5);
+    static const int64_t expected[] = {101, 10, 0, 0, 0};
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(world.statistics.suppressed_by[i].size, expected[i]);
+    assert_int_equal(world.statistics.suppressed.size, 111);
+    /* what is added later judges anew */
+    assert_true(suppressions_add_line(query.suppressions, "leak:hidden", "/one", NULL));
+    world_group(&world, query);
+    assert_int_equal(world.statistics.suppressed_by[5].size, 1000);
+    suppressions_free(query.suppressions);
     world_end(&world);
 }
 
@@ -120,6 +146,7 @@ int main(void) {
         cmocka_unit_test(domains_and_places_are_one_list),
         cmocka_unit_test(functions_modules_and_sizes_narrow),
         cmocka_unit_test(suppressions_are_leak_sanitizers),
+        cmocka_unit_test(each_suppression_has_its_sum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

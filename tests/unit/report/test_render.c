@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "check.h"
 #include "render/annotate.h"
+#include "render/json_annotation.h"
 #include "render/json_view.h"
 #include "render/table.h"
 #include "render/text.h"
@@ -130,6 +131,11 @@ static struct view_row rows[] = {
      .count = 1},
 };
 
+static const struct view_suppression by[] = {{"leak:make_*", "/usr/bin/tree", 1536, 1},
+                                             {"leak:\x1b[2J", "/etc/\n.supp", 512, 2}};
+static const struct view_suppressed suppressed = {
+    .any = true, .size = 2048, .count = 3, .size_diff = -512, .by = by, .by_count = 2};
+
 static const struct view_loss losses[] = {{"untracked_blocks", "blocks that are in no row", 3},
                                           {"fork", "never", 0}};
 
@@ -233,10 +239,7 @@ static void differences_have_signs(void **state) {
     (void)state;
     struct view view = make_view(VIEW_LINENO);
     view.difference = true;
-    view.suppressions = true;
-    view.suppressed_size = 2048;
-    view.suppressed_count = 3;
-    view.suppressed_size_diff = -512;
+    view.suppressed = suppressed;
     expect_golden("diff.txt", render(text_render, &view));
     expect_golden("diff.json", render(json_view_render, &view));
     static const struct view_rebuilt rebuilt[] = {
@@ -282,13 +285,18 @@ static void json_is_json(void **state) {
     expect_golden("top.json", text);
 }
 
-static char *annotated(struct annotation annotation) {
+static char *annotated_by(void (*render_with)(FILE *, const struct annotation *),
+                          struct annotation annotation) {
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    annotate_render(out, &annotation);
+    render_with(out, &annotation);
     fclose(out);
     return text;
+}
+
+static char *annotated(struct annotation annotation) {
+    return annotated_by(annotate_render, annotation);
 }
 
 static void sources_are_annotated(void **state) {
@@ -299,16 +307,31 @@ static void sources_are_annotated(void **state) {
     };
     (void)state;
     expect_golden("annotate.txt", annotated((struct annotation){.file = SOURCE, .lines = lines, .count = 3}));
-    expect_golden("annotate-part.txt", annotated((struct annotation){.file = SOURCE,
-                                                                     .lines = lines,
-                                                                     .count = 2,
-                                                                     .first = 5,
-                                                                     .last = 11,
-                                                                     .suppressions = true,
-                                                                     .suppressed_size = 512,
-                                                                     .suppressed_count = 2}));
+    expect_golden(
+        "annotate-part.txt",
+        annotated((struct annotation){
+            .file = SOURCE, .lines = lines, .count = 2, .first = 5, .last = 11, .suppressed = suppressed}));
     expect_golden("annotate-missing.txt",
                   annotated((struct annotation){.file = "/no/such\x1b.c", .lines = lines, .count = 3}));
+}
+
+static void annotations_are_json(void **state) {
+    static const struct annotated_line lines[] = {
+        {.line = 5,
+         .live = 8388608,
+         .peak = 9437184,
+         .allocations = 300000,
+         .frees = 199999,
+         .variances = {.live = 1e10, .peak = 4e10, .allocations = 1e6, .frees = -1e-9}},
+        {.line = 40, .live = -7, .peak = 1, .allocations = 1, .frees = 3}, /* the file was longer then */
+    };
+    struct annotation annotation = {.file = SOURCE, .lines = lines, .count = 2};
+    (void)state;
+    expect_golden("annotate.json", annotated_by(json_annotation_render, annotation));
+    annotation.function = "f<\"\x1b\">";
+    annotation.sample_bytes = 524288;
+    annotation.suppressed = suppressed;
+    expect_golden("annotate-estimates.json", annotated_by(json_annotation_render, annotation));
 }
 
 /* ---- estimates ---- */
@@ -329,11 +352,8 @@ static struct view make_estimates(struct view_row *with_errors) {
     view.other_size_diff_error = 5000;
     view.total_size_error = 1.5e6;
     view.total_size_diff_error = 2.25e6;
-    view.suppressions = true;
-    view.suppressed_size = 2048;
-    view.suppressed_count = 3;
-    view.suppressed_size_error = 1024;
-    view.suppressed_count_error = 1.5;
+    view.suppressed = (struct view_suppressed){
+        .any = true, .size = 2048, .count = 3, .size_error = 1024, .count_error = 1.5};
     return view;
 }
 
@@ -377,15 +397,14 @@ static void estimates_of_lines_have_errors(void **state) {
         {.line = 11, .live = 0, .peak = 1, .allocations = 2, .frees = 2, .variances = {.live = -1e-9}},
     };
     (void)state;
-    expect_golden("annotate-estimates.txt", annotated((struct annotation){.file = SOURCE,
-                                                                          .lines = lines,
-                                                                          .count = 2,
-                                                                          .sample_bytes = 65536,
-                                                                          .suppressions = true,
-                                                                          .suppressed_size = 512,
-                                                                          .suppressed_count = 2,
-                                                                          .suppressed_size_error = 100,
-                                                                          .suppressed_count_error = 1}));
+    expect_golden(
+        "annotate-estimates.txt",
+        annotated((struct annotation){
+            .file = SOURCE,
+            .lines = lines,
+            .count = 2,
+            .sample_bytes = 65536,
+            .suppressed = {.any = true, .size = 512, .count = 2, .size_error = 100, .count_error = 1}}));
 }
 
 static void tables_are_aligned(void **state) {
@@ -412,6 +431,7 @@ int main(void) {
         cmocka_unit_test(headings_name_the_metric),
         cmocka_unit_test(json_is_json),
         cmocka_unit_test(sources_are_annotated),
+        cmocka_unit_test(annotations_are_json),
         cmocka_unit_test(estimates_have_errors),
         cmocka_unit_test(estimates_of_lines_have_errors),
         cmocka_unit_test(tables_are_aligned),

@@ -57,6 +57,8 @@ static void use(const char *path, uint64_t middle) {
         assert_true(symbols_resolve(symbols, id, address, frames, 16) <= 16);
         symbols_callee(symbols, id, address);
     }
+    for (size_t i = 0; symbols_suppression(symbols, id, i); i++)
+        assert_true(i < 100000);
     assert_non_null(symbols_status(symbols, id).reason);
     symbols_free(symbols);
 }
