@@ -128,6 +128,22 @@ class FilterTest(Heaps):
         self.expect(("top", "--include", "tree.c", "--exclude", "*.c:40", self.old), "tree.c:21 32 4")
         self.expect(("top", "--exclude", "tree.c", "--exclude", "main.c", self.old), "<unknown>:0 5 1")
 
+    def test_domains_of_32_bits(self):
+        """numpy's, and those around what 16 and 32 bits hold."""
+        lines = [f"{domain} {size} 1 a.py:1" for size, domain in
+                 enumerate((65535, 65536, 389047, 4294967295), 1)]
+        text, path = self.directory / "numpy.txt", self.directory / "numpy.hts"
+        text.write_text("".join(line + "\n" for line in lines))
+        self.heaptally("import", text, "-o", path)
+        self.assertEqual(sorted(self.heaptally("dump", path).stdout.splitlines()), sorted(lines))
+        self.expect(("top", "-k", "domain", path), "domain 4294967295 4 1", "domain 389047 3 1", "domain 65536 2 1",
+                    "domain 65535 1 1")
+        self.expect(("top", "--domain", "389047", path), "a.py:1 3 1")
+        self.expect(("top", "--include", "a.py@65536", path), "a.py:1 2 1")
+        self.expect(("top", "--exclude-domain", "65535", "--exclude-domain", "4294967295", path), "a.py:1 5 2")
+        text.write_text("4294967296 1 1 a.py:1\n")
+        self.assertIn("DOMAIN", self.heaptally("import", text, "-o", self.directory / "no.hts", check=2).stderr)
+
     def test_place_and_domain(self):
         self.expect(("top", "--exclude", "tree.c@1", self.old), "main.c:12 90 1", "tree.c:21 32 4", "<unknown>:0 5 1")
         self.expect(("top", "--include", "tree.c@1", self.old), "tree.c:40 3 1")
