@@ -24,6 +24,21 @@ void analysis_options_free(struct analysis_options *options) {
     filter_options_free(&options->filters);
 }
 
+bool analysis_ready(const struct analysis_command *command, struct analysis_options *options, int argc,
+                    char **argv, int *status, struct error *error) {
+    const struct option rows[] = {ANALYSIS_OPTIONS(*options)};
+    const struct option_table table = {
+        .command = command->name,
+        .synopsis = command->synopsis,
+        .about = command->about,
+        .options = rows,
+        .count = sizeof rows / sizeof *rows,
+        .notes = analysis_notes,
+    };
+    options->command = command->name;
+    return options_ready(&table, command->operands, argc, argv, status, error);
+}
+
 static void print_patterns(FILE *out, const char *title, const char *const *patterns) {
     size_t column = 200;
     fprintf(out, "%s", title);

@@ -94,6 +94,16 @@ extern const char *const analysis_keys[], *const analysis_metrics[], *const anal
         .name = "json", .kind = OPTION_FLAG, .value = &(o).json, .help = "one JSON object"                   \
     }
 
+/* A command whose options are ANALYSIS_OPTIONS and no others. */
+struct analysis_command {
+    const char *name, *synopsis, *about; /* as in struct option_table */
+    struct operands_wanted operands;
+};
+
+/* Fills `options`, which are ANALYSIS_DEFAULTS, from the command line; the rest as options_ready. */
+bool analysis_ready(const struct analysis_command *command, struct analysis_options *options, int argc,
+                    char **argv, int *status, struct error *error);
+
 void analysis_options_free(struct analysis_options *options);
 
 /* What --help says about the line that a row names. */

@@ -112,7 +112,11 @@ static bool look_at(const struct loading *loading, char **names, int count, int 
     return done;
 }
 
-static bool grow(char **names, int count, const struct analysis_options *options, struct error *error) {
+/* `names` ends in null. */
+static bool grow(char **names, const struct analysis_options *options, struct error *error) {
+    int count = 0;
+    while (names[count] != NULL)
+        count++;
     struct loading loading;
     struct growth *growth = growth_new();
     bool done = growth != NULL || error_out_of_memory(error);
@@ -126,29 +130,21 @@ static bool grow(char **names, int count, const struct analysis_options *options
 }
 
 static int run(int argc, char **argv, struct error *error) {
-    struct analysis_options options = ANALYSIS_DEFAULTS;
-    options.command = "growth";
-    const struct option rows[] = {ANALYSIS_OPTIONS(options)};
-    const struct option_table table = {
-        .command = "growth",
+    static const struct analysis_command command = {
+        .name = "growth",
         .synopsis = "[OPTION...] PID|FILE...",
         .about =
             "Prints the rows whose size is above any before: of a process, since the first heaptally growth "
             "of it with the\n"
             "same keys and metric; of snapshots in their order, in the last one.",
-        .options = rows,
-        .count = sizeof rows / sizeof *rows,
-        .notes = analysis_notes,
+        .operands = {OPERANDS_SOME, "needs a PID, or snapshots in their order"},
     };
-    int operands;
-    enum options_result parsed = options_parse(&table, argc, argv, &operands, error);
-    bool done = parsed == OPTIONS_HELP;
-    if (parsed == OPTIONS_PARSED && operands == 0)
-        error_set(error, "growth: needs a PID, or snapshots in their order");
-    else if (parsed == OPTIONS_PARSED)
-        done = grow(argv + 1, operands, &options, error);
+    struct analysis_options options = ANALYSIS_DEFAULTS;
+    int status;
+    if (analysis_ready(&command, &options, argc, argv, &status, error))
+        status = grow(argv + 1, &options, error) ? 0 : EXIT_FAILED;
     analysis_options_free(&options);
-    return done ? 0 : EXIT_FAILED;
+    return status;
 }
 
 const struct command command_growth = {"growth", "the rows that reach a new maximum", run};

@@ -5,28 +5,20 @@
 #include "analysis.h"
 
 static int run(int argc, char **argv, struct error *error) {
-    struct analysis_options options = ANALYSIS_DEFAULTS;
-    options.command = "top";
-    const struct option rows[] = {ANALYSIS_OPTIONS(options)};
-    const struct option_table table = {
-        .command = "top",
+    static const struct analysis_command command = {
+        .name = "top",
         .synopsis = "[OPTION...] SOURCE",
         .about = "Prints the rows that hold most memory. SOURCE is a snapshot file, a live image or a "
                  "process's pid.",
-        .options = rows,
-        .count = sizeof rows / sizeof *rows,
-        .notes = analysis_notes,
+        .operands = {1,
+                     "needs one SOURCE: a snapshot file, an image or a pid (heaptally ps lists processes)"},
     };
-    int operands;
-    enum options_result parsed = options_parse(&table, argc, argv, &operands, error);
-    bool done = parsed == OPTIONS_HELP;
-    if (parsed == OPTIONS_PARSED && operands != 1)
-        error_set(error,
-                  "top: needs one SOURCE: a snapshot file, an image or a pid (heaptally ps lists processes)");
-    else if (parsed == OPTIONS_PARSED)
-        done = analysis_top(argv[1], &options, stdout, error);
+    struct analysis_options options = ANALYSIS_DEFAULTS;
+    int status;
+    if (analysis_ready(&command, &options, argc, argv, &status, error))
+        status = analysis_top(argv[1], &options, stdout, error) ? 0 : EXIT_FAILED;
     analysis_options_free(&options);
-    return done ? 0 : EXIT_FAILED;
+    return status;
 }
 
 const struct command command_top = {"top", "which lines hold the memory", run};
