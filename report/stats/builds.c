@@ -306,22 +306,32 @@ static bool note_function(struct builds *self, const struct symbols_frame *frame
     return true;
 }
 
-static bool note_functions(struct builds *self, const struct tables *reference) {
+static bool note_functions_at(struct builds *self, size_t module, uint64_t address) {
     struct symbols_frame frames[CHAIN_MAX];
-    for (uint32_t i = 1; i < reference->region[HT_REGION_PCS].count; i++) {
-        const struct ht_pc *pc = tables_pc(reference, i);
-        struct entry *entry = pc->module != 0 && pc->module < reference->region[HT_REGION_MODULES].count
-                                  ? find(self, reference, pc->module)
-                                  : NULL;
-        if (entry == NULL || entry->build.comparing != COMPARED_BY_LINE)
-            continue;
-        uint64_t address = pc->pc - 1 - tables_module(reference, pc->module)->load_bias;
-        size_t count = symbols_resolve(self->symbols, entry->module, address, frames, CHAIN_MAX);
-        for (size_t j = 0; j < count; j++)
-            if (frames[j].function != NULL && frames[j].file != NULL && !note_function(self, &frames[j]))
-                return false;
-    }
+    size_t count = symbols_resolve(self->symbols, module, address, frames, CHAIN_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (frames[i].function != NULL && frames[i].file != NULL && !note_function(self, &frames[i]))
+            return false;
     return true;
+}
+
+/* Those of the modules that are compared by line, which are few, or none. */
+static bool note_functions(struct builds *self, const struct tables *reference) {
+    uint32_t modules = reference->region[HT_REGION_MODULES].count;
+    const struct entry **by_line = calloc(modules + (size_t)1, sizeof(const struct entry *));
+    bool good = by_line != NULL;
+    for (uint32_t i = 1; good && i < modules; i++) {
+        const struct entry *entry = find(self, reference, i);
+        by_line[i] = entry != NULL && entry->build.comparing == COMPARED_BY_LINE ? entry : NULL;
+    }
+    for (uint32_t i = 1; good && i < reference->region[HT_REGION_PCS].count; i++) {
+        const struct ht_pc *pc = tables_pc(reference, i);
+        if (pc->module < modules && by_line[pc->module] != NULL)
+            good = note_functions_at(self, by_line[pc->module]->module,
+                                     pc->pc - 1 - tables_module(reference, pc->module)->load_bias);
+    }
+    free(by_line);
+    return good;
 }
 
 bool builds_compare(struct builds *self, const struct tables *reference, struct error *error) {
