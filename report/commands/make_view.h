@@ -11,10 +11,19 @@
  * borrow strings of `frames`. False when out of memory. */
 bool make_view_rows(struct view *view, const struct statistics *statistics, const struct frames *frames);
 
-/* Gives the rows histograms of the kind that view->histogram has; ages are counted back from now_ns. False when out
- * of memory. */
+/* Gives the rows histograms of the kind that view->histogram has; ages are counted back from now_ns. False
+ * when out of memory. */
 bool make_view_histograms(struct view *view, const struct statistics *statistics, uint64_t now_ns);
 void make_view_free(struct view *view);
+
+/* What suppressions left out, in sum. */
+struct view_suppressed make_view_suppressed(const struct statistics *statistics);
+
+/* Fills `by` of `suppressed`. Returns an array to be freed, which borrows from `suppressions`; null when out
+ * of memory. */
+struct view_suppression *make_view_suppressions(struct view_suppressed *suppressed,
+                                                const struct statistics *statistics,
+                                                const struct suppressions *suppressions);
 
 struct view_totals make_view_totals(const struct model *model);
 

@@ -91,10 +91,18 @@ static bool matches_named(const struct filter *self, struct candidate *candidate
     return matches_frame(self, frames_get(traces_frame_table(candidate->traces), id));
 }
 
+static bool is_of_kind(const struct filter *self, struct candidate *candidate) {
+    enum kind kind;
+    if (!traces_kind(candidate->traces, candidate->trace, &kind))
+        candidate->failed = true;
+    return !candidate->failed && kind == self->number;
+}
+
 static bool matches_trace(const struct filter *self, struct candidate *candidate) {
     switch (self->kind) {
     case FILTER_DOMAIN: return traces_domain(candidate->traces, candidate->trace) == self->number;
     case FILTER_THREAD: return traces_thread(candidate->traces, candidate->trace) == self->number;
+    case FILTER_KIND: return is_of_kind(self, candidate);
     case FILTER_SIZE: return candidate->size >= 0 && (uint64_t)candidate->size >= self->number;
     default: return self->all_frames ? matches_any(self, candidate) : matches_named(self, candidate);
     }
