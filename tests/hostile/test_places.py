@@ -204,7 +204,7 @@ class ImageTest(PlaceTest):
                 self.check_answers((0, 2))
 
     def test_of_another_version(self):
-        for version in (0, 0x00010000, 0x00030000, 0xffffffff):
+        for version in (0, 0x00010000, 0x00020000, 0x00040000, 0xffffffff):
             with self.subTest(version=version):
                 self.image.write_bytes(self.whole[:VERSION_OFFSET] + struct.pack("=I", version) +
                                        self.whole[VERSION_OFFSET + 4:])
