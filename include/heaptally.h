@@ -243,4 +243,36 @@ static inline int heaptally_set_tag(const char *tag) {
 }
 #endif
 
+/* Names allocations that are known and wanted out of the way; at file scope, as often as you like, in C and
+ * C++:
+ *
+ *     HEAPTALLY_SUPPRESS("leak:load_plugins");
+ *
+ * line: a literal in the syntax of LeakSanitizer's suppressions, which heaptally-top(1) describes; of several
+ *       lines, with "\n" between.
+ * It becomes a note of the program or library, which takes no time and stays there through `strip` and
+ * --gc-sections. Reports of processes that have loaded it leave the stacks out and say how much that was;
+ * their option --no-suppressions turns that off. */
+#define HEAPTALLY_SUPPRESS(line)                                                                             \
+    HEAPTALLY_SUPPRESS_(HEAPTALLY_JOIN_(heaptally_suppression_, __COUNTER__), line "")
+
+#define HEAPTALLY_JOIN_(a, b)  HEAPTALLY_JOIN2_(a, b)
+#define HEAPTALLY_JOIN2_(a, b) a##b
+#ifdef __has_attribute
+#if __has_attribute(retain)
+#define HEAPTALLY_RETAIN_ retain,
+#endif
+#endif
+#ifndef HEAPTALLY_RETAIN_
+#define HEAPTALLY_RETAIN_
+#endif
+/* An ELF note: the sizes of its owner's name and of its text, its type, and both, each filled up to four
+ * bytes. */
+#define HEAPTALLY_SUPPRESS_(name, line)                                                                      \
+    static const struct {                                                                                    \
+        unsigned owner_bytes, text_bytes, type;                                                              \
+        char owner[12], text[(sizeof(line) + 3) / 4 * 4];                                                    \
+    } name __attribute__((section(".note.heaptally"), used, HEAPTALLY_RETAIN_ aligned(4))) = {               \
+        sizeof "heaptally", sizeof(line), 1, "heaptally", line}
+
 #endif

@@ -355,20 +355,20 @@ struct ht_header {
     uint64_t inherited_blocks;     /* of a forked child: live at its start, counted as allocations */
     uint64_t inherited_bytes;
     uint32_t command_line_bytes;
-    uint32_t exec_index;        /* how many images this process had before: one for each exec */
-    uint64_t session;           /* of `heaptally run`: its number for this run; else 0 */
-    uint64_t signal;            /* the snapshot signal that is installed; 0: none */
-    uint64_t header_checksum;   /* snapshot: XXH64, seed 0, of header_bytes with this field 0 */
-    uint64_t sample_bytes;      /* HEAPTALLY_SAMPLE: the mean distance between traced bytes; 0: exact */
-    uint64_t verify_every;      /* HEAPTALLY_VERIFY_UNWIND; 0: off */
-    uint64_t verified_stacks;   /* (atomic) */
-    uint64_t mismatched_stacks; /* (atomic) */
-    uint64_t guessed_stacks;    /* (atomic) differed below a frame without CFI: there both guess */
-    uint64_t clears;            /* (atomic) how often all traces were cleared, by the program */
-    uint64_t stopped;           /* (atomic) 1: the program has stopped tracing, or not begun it */
-    uint64_t temporary_below;   /* HEAPTALLY_TEMPORARY where HEAPTALLY_DETAILS is set; 0: no details */
-    uint64_t details_epoch_ns;  /* CLOCK_MONOTONIC; a forked child has its parent's */
-    uint64_t taken_monotonic_ns; /* snapshot of a process that ran; else 0 */
+    uint32_t exec_index;            /* how many images this process had before: one for each exec */
+    uint64_t session;               /* of `heaptally run`: its number for this run; else 0 */
+    uint64_t signal;                /* the snapshot signal that is installed; 0: none */
+    uint64_t header_checksum;       /* snapshot: XXH64, seed 0, of header_bytes with this field 0 */
+    uint64_t sample_bytes;          /* HEAPTALLY_SAMPLE: the mean distance between traced bytes; 0: exact */
+    uint64_t verify_every;          /* HEAPTALLY_VERIFY_UNWIND; 0: off */
+    uint64_t verified_stacks;       /* (atomic) */
+    uint64_t mismatched_stacks;     /* (atomic) */
+    uint64_t guessed_stacks;        /* (atomic) differed below a frame without CFI: there both guess */
+    uint64_t clears;                /* (atomic) how often all traces were cleared, by the program */
+    uint64_t stopped;               /* (atomic) 1: the program has stopped tracing, or not begun it */
+    uint64_t temporary_below;       /* HEAPTALLY_TEMPORARY where HEAPTALLY_DETAILS is set; 0: no details */
+    uint64_t details_epoch_ns;      /* CLOCK_MONOTONIC; a forked child has its parent's */
+    uint64_t taken_monotonic_ns;    /* snapshot of a process that ran; else 0 */
     char label[HT_LABEL_BYTES];     /* snapshot: of heaptally_snapshot() */
     char program[HT_PROGRAM_BYTES]; /* its name: the last component of its first argument */
     char executable[HT_PATH_BYTES]; /* links followed */

@@ -242,10 +242,12 @@ static void defer(struct thread *thread, struct deferred event, const struct hap
 }
 
 void guard_defer(struct thread *thread, struct block block, bool freed, const struct happening *happening) {
-    defer(thread, (struct deferred){.cell = block.cell, .freed = freed, .size_bytes = block.size_bytes}, happening);
+    defer(thread, (struct deferred){.cell = block.cell, .freed = freed, .size_bytes = block.size_bytes},
+          happening);
 }
 
-void guard_defer_mapping(struct thread *thread, uint32_t cell, uint32_t blocks, uint64_t size_bytes, bool freed) {
+void guard_defer_mapping(struct thread *thread, uint32_t cell, uint32_t blocks, uint64_t size_bytes,
+                         bool freed) {
     defer(thread,
           (struct deferred){.cell = cell,
                             .freed = freed,

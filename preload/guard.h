@@ -34,8 +34,8 @@ struct guard {
 
 extern __thread struct guard guard __attribute__((visibility("hidden")));
 
-/* GUARD_SAMPLED, GUARD_VERIFIED, GUARD_DETAILED: own too, but no event takes the short way. GUARD_STOPPED: own,
- * and none counts. */
+/* GUARD_SAMPLED, GUARD_VERIFIED, GUARD_DETAILED: own too, but no event takes the short way. GUARD_STOPPED:
+ * own, and none counts. */
 enum guard_word {
     GUARD_WIPED = 0,
     GUARD_OWN = 1,

@@ -225,8 +225,8 @@ static __attribute__((noinline)) void allocated_at_length(struct thread *thread,
         allocated_in_cell(thread, address, size_bytes, cell, caller);
 }
 
-/* Calls nothing but at its ends: so it needs no frame, and what it goes by stays in registers. Leaves the
- * guard. */
+/* Calls nothing but at its ends: so it needs no frame, and what it goes by stays in registers. The
+ * guard was entered at `caller`; leaves it. */
 static inline __attribute__((always_inline)) void
 allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes, const struct caller *caller) {
     uint32_t *place = blocks_near_place(&thread->near, address), cell;
@@ -500,7 +500,7 @@ static __attribute__((noinline)) void reallocated_slowly(struct block old, void 
 
 void track_reallocated(struct block old, void *block, size_t size_bytes, const struct caller *caller) {
     struct thread *thread;
-    if (unlikely(!guard_enter_exactly(&thread))) {
+    if (unlikely(guard_word() != GUARD_OWN) || unlikely(!guard_enter((uintptr_t)caller, &thread))) {
         reallocated_slowly(old, block, size_bytes, caller);
         return;
     }

@@ -5,6 +5,7 @@
 #include "loading.h"
 #include "make_histogram.h"
 #include "make_view.h"
+#include "rebuilt.h"
 #include "../render/json_view.h"
 #include "../render/text.h"
 #include "../source/wrapping.h"
@@ -13,8 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const analysis_keys[] = {"lineno", "filename", "function", "module", "traceback",
-                                     "thread", "domain",   "size",     "freeing-thread", NULL}; /* as enum key, from 1 on */
+const char *const analysis_keys[] = {
+    "lineno", "filename", "function",       "module", "traceback", "thread",
+    "domain", "size",     "freeing-thread", "kind",   NULL}; /* as enum key, from 1 on */
 const char *const analysis_metrics[] = {"live",     "peak",  "total",      "count", "freed", "temporary",
                                         "reallocs", "waste", "peak-waste", NULL}; /* as enum metric */
 const char *const analysis_histograms[] = {"none", "size", "lifetime", "lifetime-count", "age", NULL};
@@ -25,6 +27,25 @@ void analysis_options_free(struct analysis_options *options) {
     free(options->skip.items);
     free(options->suppressions.items);
     filter_options_free(&options->filters);
+}
+
+bool analysis_ready(const struct analysis_command *command, struct analysis_options *options, int argc,
+                    char **argv, int *status, struct error *error) {
+    const struct option rows[] = {ANALYSIS_OPTIONS(*options), command->extra[0], command->extra[1]};
+    size_t count = sizeof rows / sizeof *rows;
+    _Static_assert(ANALYSIS_EXTRA_MAX == 2, "all of a command's own options are in its table");
+    while (rows[count - 1].name == NULL)
+        count--;
+    const struct option_table table = {
+        .command = command->name,
+        .synopsis = command->synopsis,
+        .about = command->about,
+        .options = rows,
+        .count = count,
+        .notes = analysis_notes,
+    };
+    options->command = command->name;
+    return options_ready(&table, command->operands, argc, argv, status, error);
 }
 
 static void print_patterns(FILE *out, const char *title, const char *const *patterns) {
@@ -75,31 +96,35 @@ static struct view describe(const struct loading *loading, const struct loaded *
                         .limit = options->limit,
                         .asked = (size_t)options->rows,
                         .total_size = statistics->size_total,
-                        .suppressions = options->suppressions.count != 0,
-                        .suppressed_size = statistics->suppressed.size,
-                        .suppressed_count = statistics->suppressed.count,
                         .total_size_error = variances_error(statistics->size_total_variance),
-                        .suppressed_size_error = variances_error(statistics->suppressed.size_variance),
-                        .suppressed_count_error = variances_error(statistics->suppressed.count_variance)};
+                        .suppressed = make_view_suppressed(statistics)};
     for (size_t i = 0; loading->query.keys[i] != KEY_END; i++)
         view.keys[i] = (enum view_key)loading->query.keys[i];
     view.totals = make_view_totals(loaded->model);
     return view;
 }
 
-static bool print(struct view *view, const struct statistics *statistics, const struct loading *loading,
-                  const struct loaded *loaded, FILE *out, struct error *error) {
+/* `suppressed`: the statistics that know what was left out of the source that is printed. */
+static bool print(struct view *view, const struct statistics *statistics, const struct statistics *suppressed,
+                  const struct loading *loading, const struct loaded *loaded, FILE *out,
+                  struct error *error) {
     struct view_loss losses[LOSSES_COUNT];
+    struct view_rebuilt *rebuilt = rebuilt_view(loading->builds, &view->rebuilt_count);
+    view->rebuilt = rebuilt;
     view->losses = losses;
     view->loss_count = make_view_losses(loaded->source.tables, losses);
     make_view_domains(view, loaded->source.tables);
-    bool done = make_view_rows(view, statistics, loading->frames) &&
-                (!loading->options->each || make_view_histograms(view, statistics, loaded->model->now_ns));
+    struct view_suppression *by =
+        make_view_suppressions(&view->suppressed, suppressed, loading->query.suppressions);
+    bool done =
+        (by != NULL && make_view_rows(view, statistics, loading->frames)) || error_out_of_memory(error);
+    if (done && loading->options->each)
+        done = make_view_histograms(view, statistics, loaded->model->now_ns) || error_out_of_memory(error);
     if (done)
         render(view, loading->options->json, out);
-    else
-        error_out_of_memory(error);
     make_view_free(view);
+    free(by);
+    free(rebuilt);
     return done;
 }
 
@@ -110,15 +135,16 @@ static void describe_details(struct view *view, const struct loading *loading, c
     view->temporary_below = loaded->source.tables->header.temporary_below;
     view->total_details = make_view_details(&statistics->details);
     if (options->histogram != VIEW_NO_HISTOGRAM)
-        view->histogram = make_histogram(
-            &statistics->details, (enum view_histogram_kind)options->histogram, loaded->model->now_ns);
+        view->histogram = make_histogram(&statistics->details, (enum view_histogram_kind)options->histogram,
+                                         loaded->model->now_ns);
 }
 
 /* Whether what is printed shows details: they take memory for each row. */
 static bool shows_details(const struct loading *loading, const struct loaded *loaded) {
     const struct analysis_options *options = loading->options;
     return details_present(loaded->source.tables) &&
-           (options->json || options->histogram != VIEW_NO_HISTOGRAM || loading->query.metric == METRIC_REALLOCS);
+           (options->json || options->histogram != VIEW_NO_HISTOGRAM ||
+            loading->query.metric == METRIC_REALLOCS);
 }
 
 bool analysis_print_top(const struct loading *loading, const struct loaded *loaded, FILE *out,
@@ -131,7 +157,7 @@ bool analysis_print_top(const struct loading *loading, const struct loaded *load
     struct view view = describe(loading, loaded, &statistics);
     if (query.details)
         describe_details(&view, loading, loaded, &statistics);
-    bool done = print(&view, &statistics, loading, loaded, out, error);
+    bool done = print(&view, &statistics, &statistics, loading, loaded, out, error);
     statistics_free(&statistics);
     return done;
 }
@@ -164,15 +190,15 @@ static bool print_difference(const struct pair *pair, const struct loading *load
         return false;
     view.difference = true;
     view.total_size_diff = wrapping_subtract(pair->new.size_total, pair->old.size_total);
-    view.suppressed_size_diff = wrapping_subtract(pair->new.suppressed.size, pair->old.suppressed.size);
+    view.suppressed.size_diff = wrapping_subtract(pair->new.suppressed.size, pair->old.suppressed.size);
     view.total_size_diff_error =
         variances_error(pair->old.size_total_variance + pair->new.size_total_variance);
-    view.suppressed_size_diff_error =
+    view.suppressed.size_diff_error =
         variances_error(pair->old.suppressed.size_variance + pair->new.suppressed.size_variance);
     view.old_totals = make_view_totals(old->model);
     make_view_domains(&view, new->source.tables);
     make_view_domains(&view, old->source.tables);
-    bool done = print(&view, &difference, loading, new, out, error);
+    bool done = print(&view, &difference, &pair->new, loading, new, out, error);
     statistics_free(&difference);
     return done;
 }
@@ -198,7 +224,8 @@ bool analysis_diff(const char *old_name, const char *new_name, const struct anal
     bool done = false;
     if (loading_begin(&loading, options, error) && loading_open(&loading, &old, old_name, error)) {
         if (loading_open(&loading, &new, new_name, error)) {
-            done = analysis_print_diff(&loading, &old, &new, out, error);
+            done = loading_compare(&loading, &old, &new, error) &&
+                   analysis_print_diff(&loading, &old, &new, out, error);
             loading_close(&new);
         }
         loading_close(&old);
@@ -216,5 +243,5 @@ bool analysis_print_growth(const struct loading *loading, const struct loaded *l
     view.growth = true;
     for (size_t i = 0; i < grown->count; i++)
         view.total_size_diff = wrapping_add(view.total_size_diff, grown->rows[i].size_diff);
-    return print(&view, grown, loading, loaded, out, error);
+    return print(&view, grown, grown, loading, loaded, out, error);
 }

@@ -15,7 +15,7 @@ struct analysis_options {
     int compat;                 /* enum analysis_compat */
     uint64_t rows;              /* 0: all */
     int64_t limit;              /* frames of a stack; negative: the oldest */
-    bool cumulative, raw, bare, json, most_recent_first;
+    bool cumulative, raw, bare, json, most_recent_first, no_suppressions;
     int histogram; /* enum view_histogram_kind; of top alone */
     bool each;     /* of every row too */
     struct option_list skip, suppressions;
@@ -28,7 +28,7 @@ enum analysis_compat { COMPAT_NONE, COMPAT_TRACEMALLOC };
     { .metric = -1, .rows = 10, .limit = INT64_MAX }
 
 extern const char *const analysis_keys[], *const analysis_metrics[], *const analysis_compats[],
-    *const analysis_histograms[];
+                                                                         *const analysis_histograms[];
 
 /* Those that choose the line which is blamed, and what is left out of all. */
 #define BLAME_OPTIONS(o)                                                                                     \
@@ -41,6 +41,10 @@ extern const char *const analysis_keys[], *const analysis_metrics[], *const anal
          .value = &(o).skip,                                                                                 \
          .argument = "PATTERN",                                                                              \
          .help = "pass over these functions, files or modules too (repeatable)"},                            \
+        {.name = "no-suppressions",                                                                          \
+         .kind = OPTION_FLAG,                                                                                \
+         .value = &(o).no_suppressions,                                                                      \
+         .help = "leave nothing out, whatever programs say with HEAPTALLY_SUPPRESS"},                        \
     {                                                                                                        \
         .name = "suppressions", .kind = OPTION_LIST, .value = &(o).suppressions, .argument = "FILE",         \
         .help = "leave out what this file names: lines leak:TEMPLATE (repeatable)"                           \
@@ -54,7 +58,8 @@ extern const char *const analysis_keys[], *const analysis_metrics[], *const anal
      .value = &(o).keys,                                                                                     \
      .argument = "KEY,...",                                                                                  \
      .choices = analysis_keys,                                                                               \
-     .help = "lineno (default), filename, function, module, traceback, thread, domain, size, freeing-thread"}, \
+     .help = "lineno (default), filename, function, module, traceback, thread, domain, size, freeing-"       \
+             "thread, kind"},                                                                                \
         {.name = "number",                                                                                   \
          .letter = 'n',                                                                                      \
          .kind = OPTION_NUMBER,                                                                              \
@@ -68,8 +73,9 @@ extern const char *const analysis_keys[], *const analysis_metrics[], *const anal
          .value = &(o).metric,                                                                               \
          .argument = "METRIC",                                                                               \
          .choices = analysis_metrics,                                                                        \
-         .help = "live (default): allocated now; peak: at the largest live size; total: ever; count: live by "  \
-                 "number; freed; with details also temporary, reallocs, waste, peak-waste"},              \
+         .help =                                                                                             \
+             "live (default): allocated now; peak: at the largest live size; total: ever; count: live by "   \
+             "number; freed; with details also temporary, reallocs, waste, peak-waste"},                     \
         {.name = "cumulative",                                                                               \
          .kind = OPTION_FLAG,                                                                                \
          .value = &(o).cumulative,                                                                           \
@@ -93,6 +99,18 @@ extern const char *const analysis_keys[], *const analysis_metrics[], *const anal
         {.name = "bare", .kind = OPTION_FLAG, .value = &(o).bare, .help = "rows alone, one a line"}, {       \
         .name = "json", .kind = OPTION_FLAG, .value = &(o).json, .help = "one JSON object"                   \
     }
+
+/* A command whose options are ANALYSIS_OPTIONS and perhaps some of its own. */
+#define ANALYSIS_EXTRA_MAX 2
+struct analysis_command {
+    const char *name, *synopsis, *about; /* as in struct option_table */
+    struct operands_wanted operands;
+    struct option extra[ANALYSIS_EXTRA_MAX]; /* its own; unused ones are behind the others, without names */
+};
+
+/* Fills `options`, which are ANALYSIS_DEFAULTS, from the command line; the rest as options_ready. */
+bool analysis_ready(const struct analysis_command *command, struct analysis_options *options, int argc,
+                    char **argv, int *status, struct error *error);
 
 void analysis_options_free(struct analysis_options *options);
 

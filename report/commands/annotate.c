@@ -5,7 +5,9 @@
 #define _GNU_SOURCE
 #include "commands.h"
 #include "loading.h"
+#include "make_view.h"
 #include "../render/annotate.h"
+#include "../render/json_annotation.h"
 #include "../source/wrapping.h"
 
 #include <stdlib.h>
@@ -19,8 +21,9 @@ struct wanted {
 struct lines {
     struct annotated_line *items; /* owned */
     size_t count;
-    const char *file;         /* the path that was found; null: none */
-    struct amount suppressed; /* of what lives */
+    const char *file;                  /* the path that was found; null: none */
+    struct view_suppressed suppressed; /* of what lives */
+    struct view_suppression *by;       /* its array; owned */
 };
 
 static const enum metric sums[] = {METRIC_LIVE, METRIC_PEAK, METRIC_TOTAL};
@@ -116,6 +119,13 @@ static bool add_row(struct lines *lines, const struct wanted *wanted, const stru
     return true;
 }
 
+static bool take_suppressed(struct lines *lines, const struct loading *loading,
+                            const struct statistics *statistics, struct error *error) {
+    lines->suppressed = make_view_suppressed(statistics);
+    lines->by = make_view_suppressions(&lines->suppressed, statistics, loading->query.suppressions);
+    return lines->by != NULL || error_out_of_memory(error);
+}
+
 static bool add_metric(struct lines *lines, const struct wanted *wanted, const struct loading *loading,
                        const struct loaded *loaded, enum metric metric, struct error *error) {
     struct query query = loading->query;
@@ -126,9 +136,7 @@ static bool add_metric(struct lines *lines, const struct wanted *wanted, const s
     query.keys[2] = KEY_END;
     if (!statistics_of(loaded->traces, &query, &statistics, error))
         return false;
-    if (metric == METRIC_LIVE)
-        lines->suppressed = statistics.suppressed;
-    bool good = true;
+    bool good = metric != METRIC_LIVE || take_suppressed(lines, loading, &statistics, error);
     for (size_t i = 0; good && i < statistics.count; i++)
         good = add_row(lines, wanted, loading->frames, metric, &statistics.rows[i], error);
     statistics_free(&statistics);
@@ -156,19 +164,18 @@ static void print(struct lines *lines, const struct wanted *wanted, const struct
     struct annotation annotation = {.file = lines->file,
                                     .lines = lines->items,
                                     .count = lines->count,
-                                    .suppressions = options->suppressions.count != 0,
+                                    .function = wanted->function,
                                     .details = metric_takes_details((enum metric)options->metric),
-                                    .suppressed_size = lines->suppressed.size,
-                                    .suppressed_count = lines->suppressed.count,
-                                    .suppressed_size_error = variances_error(lines->suppressed.size_variance),
-                                    .suppressed_count_error =
-                                        variances_error(lines->suppressed.count_variance),
+                                    .suppressed = lines->suppressed,
                                     .sample_bytes = sample_bytes};
     if (wanted->function != NULL) {
         annotation.first = lines->items[0].line;
         annotation.last = lines->items[lines->count - 1].line;
     }
-    annotate_render(stdout, &annotation);
+    if (options->json)
+        json_annotation_render(stdout, &annotation);
+    else
+        annotate_render(stdout, &annotation);
 }
 
 static bool annotate_loaded(const struct loading *loading, const struct loaded *loaded, const char *source,
@@ -184,6 +191,7 @@ static bool annotate_loaded(const struct loading *loading, const struct loaded *
     if (done)
         print(&lines, wanted, loading->options, loaded->source.tables->header.sample_bytes);
     free(lines.items);
+    free(lines.by);
     return done;
 }
 
@@ -214,6 +222,7 @@ static int run(int argc, char **argv, struct error *error) {
          .kind = OPTION_FLAG,
          .value = &details,
          .help = "temporary blocks, reallocs and wasted bytes too; takes a trace with details"},
+        {.name = "json", .kind = OPTION_FLAG, .value = &options.json, .help = "one JSON object"},
     };
     const struct option_table table = {
         .command = "annotate",
@@ -231,7 +240,8 @@ static int run(int argc, char **argv, struct error *error) {
     const struct operands_wanted wanted = {2, "needs a SOURCE and a FILE or FILE:FUNCTION"};
     int status;
     if (options_ready(&table, wanted, argc, argv, &status, error)) {
-        options.metric = details ? METRIC_WASTE : METRIC_LIVE; /* any of details, so that they must be there */
+        options.metric =
+            details ? METRIC_WASTE : METRIC_LIVE; /* any of details, so that they must be there */
         status = annotate(argv[1], argv[2], &options, error) ? 0 : EXIT_FAILED;
     }
     analysis_options_free(&options);

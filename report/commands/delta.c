@@ -42,8 +42,7 @@ static const char *older(const struct places *places, bool baseline) {
     return access(places->baseline, F_OK) == 0 ? places->baseline : NULL;
 }
 
-static bool print(const struct loading *loading, const struct loaded *new, const char *old_path,
-                  struct error *error) {
+static bool print(struct loading *loading, struct loaded *new, const char *old_path, struct error *error) {
     struct loaded old;
     if (old_path == NULL) {
         fputs("heaptally: delta: the first look at this process: all that it holds\n", stderr);
@@ -51,13 +50,13 @@ static bool print(const struct loading *loading, const struct loaded *new, const
     }
     if (!loading_open(loading, &old, old_path, error))
         return false;
-    bool done = analysis_print_diff(loading, &old, new, stdout, error);
+    bool done =
+        loading_compare(loading, &old, new, error) && analysis_print_diff(loading, &old, new, stdout, error);
     loading_close(&old);
     return done;
 }
 
-static bool look(const struct loading *loading, const struct loaded *new, bool baseline,
-                 struct error *error) {
+static bool look(struct loading *loading, struct loaded *new, bool baseline, struct error *error) {
     struct places places;
     if (!find(&new->source, "delta", &places, error))
         return false;

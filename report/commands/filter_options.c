@@ -73,11 +73,21 @@ static bool fill_domain(const struct making *making, const struct rule *rule, co
     return true;
 }
 
+static bool fill_kind(const struct making *making, const struct rule *rule, const char *text,
+                      struct filter *filter) {
+    for (filter->number = 0; kind_names[filter->number] != NULL; filter->number++)
+        if (strcmp(text, kind_names[filter->number]) == 0)
+            return true;
+    return error_set(making->error, "%s: --%s %s: it must be malloc, new, new[], rust, other or unknown",
+                     making->command, rule->option, text);
+}
+
 static bool fill(const struct making *making, const struct rule *rule, const char *text,
                  struct filter *filter) {
     switch (rule->kind) {
     case FILTER_PLACE: return fill_place(making, rule, text, filter);
     case FILTER_DOMAIN: return fill_domain(making, rule, text, filter);
+    case FILTER_KIND: return fill_kind(making, rule, text, filter);
     case FILTER_THREAD: return fill_number(making, rule, text, filter);
     default: return filter_set_pattern(filter, text, strlen(text)) || error_out_of_memory(making->error);
     }
@@ -124,6 +134,7 @@ bool filter_options_make(const struct filter_options *options, const char *comma
         {"domain", &options->domain, FILTER_DOMAIN, false},
         {"exclude-domain", &options->exclude_domain, FILTER_DOMAIN, true},
         {"thread", &options->thread, FILTER_THREAD, false},
+        {"kind", &options->kind, FILTER_KIND, false},
         {"function", &options->function, FILTER_FUNCTION, false},
         {"module", &options->module, FILTER_MODULE, false},
     };
@@ -143,6 +154,7 @@ void filter_options_free(struct filter_options *options) {
     free(options->domain.items);
     free(options->exclude_domain.items);
     free(options->thread.items);
+    free(options->kind.items);
     free(options->function.items);
     free(options->module.items);
 }

@@ -7,7 +7,7 @@
 
 struct filter_options {
     struct option_list include, exclude; /* PATTERN[:LINE][@DOMAIN] */
-    struct option_list domain, exclude_domain, thread, function, module;
+    struct option_list domain, exclude_domain, thread, kind, function, module;
     uint64_t min_size;
     bool all_frames;
 };
@@ -43,6 +43,11 @@ struct filter_options {
          .value = &(f).thread,                                                                               \
          .argument = "TID",                                                                                  \
          .help = "only what this thread allocated or freed (repeatable)"},                                   \
+        {.name = "kind",                                                                                     \
+         .kind = OPTION_LIST,                                                                                \
+         .value = &(f).kind,                                                                                 \
+         .argument = "KIND",                                                                                 \
+         .help = "only malloc, new, new[], rust, other or unknown (repeatable)"},                            \
         {.name = "function",                                                                                 \
          .kind = OPTION_LIST,                                                                                \
          .value = &(f).function,                                                                             \

@@ -82,19 +82,41 @@ static bool look_at_process(const struct loading *loading, const struct loaded *
            look(loading, loaded, growth, stdout, error) && save_maxima(growth, path, error);
 }
 
+/* Sources that are looked at one after another are compared with the last one. They are opened twice, since
+ * of many not all have room at once. */
+static bool know_all(struct loading *loading, char **names, int count, struct error *error) {
+    struct source source;
+    for (int i = 0; i < count; i++) {
+        if (!source_open(&source, names[i], error))
+            return false;
+        bool done = loading_know(loading, source.tables, error) &&
+                    (i + 1 < count || loading_match(loading, source.tables, error));
+        source_close(&source);
+        if (!done)
+            return false;
+    }
+    return true;
+}
+
 static bool look_at(const struct loading *loading, char **names, int count, int at, struct growth *growth,
                     struct error *error) {
     struct loaded loaded;
     if (!loading_open(loading, &loaded, names[at], error))
         return false;
-    bool done = count == 1 && loaded.source.kind != SOURCE_SNAPSHOT
-                    ? look_at_process(loading, &loaded, growth, error)
-                    : look(loading, &loaded, growth, at + 1 == count ? stdout : NULL, error);
+    bool done = count == 1 || loading_use(loading, &loaded, error);
+    if (done && count == 1 && loaded.source.kind != SOURCE_SNAPSHOT)
+        done = look_at_process(loading, &loaded, growth, error);
+    else if (done)
+        done = look(loading, &loaded, growth, at + 1 == count ? stdout : NULL, error);
     loading_close(&loaded);
     return done;
 }
 
-static bool grow(char **names, int count, const struct analysis_options *options, struct error *error) {
+/* `names` ends in null. */
+static bool grow(char **names, const struct analysis_options *options, struct error *error) {
+    int count = 0;
+    while (names[count] != NULL)
+        count++;
     struct loading loading;
     struct growth *growth = growth_new();
     bool done = growth != NULL || error_out_of_memory(error);
@@ -102,6 +124,7 @@ static bool grow(char **names, int count, const struct analysis_options *options
         done = error_set(error, "growth: --metric %s is of counts, and growth of sizes",
                          analysis_metrics[options->metric]);
     done = loading_begin(&loading, options, error) && done;
+    done = done && (count == 1 || know_all(&loading, names, count, error));
     for (int i = 0; done && i < count; i++)
         done = look_at(&loading, names, count, i, growth, error);
     loading_end(&loading);
@@ -110,29 +133,21 @@ static bool grow(char **names, int count, const struct analysis_options *options
 }
 
 static int run(int argc, char **argv, struct error *error) {
-    struct analysis_options options = ANALYSIS_DEFAULTS;
-    options.command = "growth";
-    const struct option rows[] = {ANALYSIS_OPTIONS(options)};
-    const struct option_table table = {
-        .command = "growth",
+    static const struct analysis_command command = {
+        .name = "growth",
         .synopsis = "[OPTION...] PID|FILE...",
         .about =
             "Prints the rows whose size is above any before: of a process, since the first heaptally growth "
             "of it with the\n"
             "same keys and metric; of snapshots in their order, in the last one.",
-        .options = rows,
-        .count = sizeof rows / sizeof *rows,
-        .notes = analysis_notes,
+        .operands = {OPERANDS_SOME, "needs a PID, or snapshots in their order"},
     };
-    int operands;
-    enum options_result parsed = options_parse(&table, argc, argv, &operands, error);
-    bool done = parsed == OPTIONS_HELP;
-    if (parsed == OPTIONS_PARSED && operands == 0)
-        error_set(error, "growth: needs a PID, or snapshots in their order");
-    else if (parsed == OPTIONS_PARSED)
-        done = grow(argv + 1, operands, &options, error);
+    struct analysis_options options = ANALYSIS_DEFAULTS;
+    int status;
+    if (analysis_ready(&command, &options, argc, argv, &status, error))
+        status = grow(argv + 1, &options, error) ? 0 : EXIT_FAILED;
     analysis_options_free(&options);
-    return done ? 0 : EXIT_FAILED;
+    return status;
 }
 
 const struct command command_growth = {"growth", "the rows that reach a new maximum", run};

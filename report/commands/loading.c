@@ -1,10 +1,13 @@
 /* loading.c - see loading.h.
  * Owns:    what it hands out, until it is closed.
  * Threads: one.  Signals: no.  Heap: yes. */
+#define _GNU_SOURCE
 #include "loading.h"
+#include "rebuilt.h"
 #include "../render/view.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Rows of what the histogram counts. */
@@ -48,10 +51,11 @@ static bool settle_freeing_thread(struct query *query, const struct analysis_opt
     if (!has_key(query, KEY_FREEING_THREAD))
         return true;
     if (has_key(query, KEY_THREAD))
-        return error_set(error,
-                         "%s: the keys thread and freeing-thread cannot be used together: of what was freed both "
-                         "are the thread that did it",
-                         command);
+        return error_set(
+            error,
+            "%s: the keys thread and freeing-thread cannot be used together: of what was freed both "
+            "are the thread that did it",
+            command);
     if (options->metric >= 0 && options->metric != METRIC_FREED)
         return error_set(error, "%s: the key freeing-thread is of --metric freed, and of no other", command);
     query->metric = METRIC_FREED;
@@ -71,6 +75,33 @@ static bool check_details(const struct loading *self, const struct loaded *loade
                      self->options->histogram != 0 ? "" : analysis_metrics[self->query.metric]);
 }
 
+/* ---- suppressions that modules bring ---- */
+
+/* The lines of one note. A line that is none is told of, and no reason to print nothing. */
+static bool add_lines(struct suppressions *suppressions, const char *text, const char *path) {
+    struct error error = {""};
+    char *copy = strdup(text), *rest = copy;
+    for (char *line; rest != NULL && (line = strsep(&rest, "\n")) != NULL;)
+        if (!suppressions_add_line(suppressions, line, path, &error))
+            fprintf(stderr, "heaptally: %s: HEAPTALLY_SUPPRESS: %s\n", path, error.text);
+    free(copy);
+    return copy != NULL;
+}
+
+static bool add_suppressions(const struct loading *self, const struct loaded *loaded, struct error *error) {
+    const struct tables *tables = loaded->source.tables;
+    for (uint32_t i = 1; i < tables->region[HT_REGION_MODULES].count; i++) {
+        size_t module = traces_symbols_module(loaded->traces, i);
+        const char *text;
+        for (size_t j = 0; (text = symbols_suppression(self->symbols, module, j)) != NULL; j++)
+            if (!add_lines(self->query.suppressions, text, tables_module_path(tables, i)))
+                return error_out_of_memory(error);
+    }
+    return true;
+}
+
+/* ---- sources ---- */
+
 bool loading_open(const struct loading *self, struct loaded *loaded, const char *name, struct error *error) {
     enum model_rows rows = by_thread(&self->query) ? MODEL_BY_THREAD : MODEL_BY_STACK;
     memset(loaded, 0, sizeof *loaded);
@@ -87,7 +118,7 @@ bool loading_open(const struct loading *self, struct loaded *loaded, const char 
         loaded->model = model_new_rows(loaded->source.tables, rows, error);
     if (loaded->model != NULL)
         loaded->traces = traces_new(loaded->model, self->symbols, self->frames, error);
-    if (loaded->traces != NULL)
+    if (loaded->traces != NULL && (self->options->no_suppressions || add_suppressions(self, loaded, error)))
         return true;
     loading_close(loaded);
     return false;
@@ -98,6 +129,35 @@ void loading_close(struct loaded *self) {
     model_free(self->model);
     source_close(&self->source);
 }
+
+/* ---- comparing ---- */
+
+bool loading_know(struct loading *self, const struct tables *tables, struct error *error) {
+    if (self->builds == NULL && (self->builds = builds_new(self->symbols)) == NULL)
+        return error_out_of_memory(error);
+    return builds_add(self->builds, tables, error);
+}
+
+bool loading_match(struct loading *self, const struct tables *last, struct error *error) {
+    if (!builds_compare(self->builds, last, error))
+        return false;
+    if (!self->options->json)
+        rebuilt_warn(self->builds, self->options->command, stderr);
+    return true;
+}
+
+bool loading_use(const struct loading *self, struct loaded *loaded, struct error *error) {
+    return traces_use_builds(loaded->traces, self->builds) || error_out_of_memory(error);
+}
+
+bool loading_compare(struct loading *self, struct loaded *old, struct loaded *new, struct error *error) {
+    const struct tables *tables = new->source.tables;
+    return loading_know(self, old->source.tables, error) && loading_know(self, tables, error) &&
+           loading_match(self, tables, error) && loading_use(self, old, error) &&
+           loading_use(self, new, error);
+}
+
+/* ---- options ---- */
 
 /* Where the newest frame is named whatever it is, no file has a say. */
 static bool read_blame(struct loading *self, const struct analysis_options *options, struct error *error) {
@@ -112,11 +172,13 @@ static bool read_blame(struct loading *self, const struct analysis_options *opti
     return true;
 }
 
-static bool read_suppressions(struct query *query, const struct option_list *files, struct error *error) {
+static bool read_suppressions(struct query *query, const struct analysis_options *options,
+                              struct error *error) {
+    const struct option_list *files = &options->suppressions;
     query->suppressions = suppressions_new();
     if (query->suppressions == NULL)
         return error_out_of_memory(error);
-    for (size_t i = 0; i < files->count; i++)
+    for (size_t i = 0; !options->no_suppressions && i < files->count; i++)
         if (!suppressions_read(query->suppressions, files->items[i], error))
             return false;
     return true;
@@ -131,7 +193,7 @@ bool loading_begin(struct loading *self, const struct analysis_options *options,
         return false;
     if (!read_blame(self, options, error))
         return false;
-    if (!read_suppressions(&self->query, &options->suppressions, error))
+    if (!read_suppressions(&self->query, options, error))
         return false;
     self->symbols = symbols_new(NULL);
     self->frames = frames_new();
@@ -141,6 +203,7 @@ bool loading_begin(struct loading *self, const struct analysis_options *options,
 }
 
 void loading_end(struct loading *self) {
+    builds_free(self->builds);
     frames_free(self->frames);
     if (self->symbols != NULL)
         symbols_free(self->symbols);

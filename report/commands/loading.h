@@ -19,6 +19,7 @@ struct loading {
     struct blame_files blame;
     struct symbols *symbols;
     struct frames *frames;
+    struct builds *builds; /* null: sources are not compared */
 };
 
 struct loaded {
@@ -34,5 +35,13 @@ void loading_end(struct loading *self);
 /* Opens a source; a note about it goes to stderr. loading_close must follow if it is true. */
 bool loading_open(const struct loading *self, struct loaded *loaded, const char *name, struct error *error);
 void loading_close(struct loaded *loaded);
+
+/* Makes the rows of several sources comparable, see builds.h, before statistics are made of any: either
+ * loading_compare, of two that are open, or, of many, loading_know for each in their order, then
+ * loading_match with the last one, and loading_use for each when it is opened. */
+bool loading_compare(struct loading *self, struct loaded *old, struct loaded *new, struct error *error);
+bool loading_know(struct loading *self, const struct tables *tables, struct error *error);
+bool loading_match(struct loading *self, const struct tables *last, struct error *error);
+bool loading_use(const struct loading *self, struct loaded *loaded, struct error *error);
 
 #endif

@@ -6,19 +6,22 @@
 #include "make_histogram.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static struct view_frame frame_of(const struct frames *frames, frame_id id) {
     const struct frame *frame = frames_get(frames, id);
     return (struct view_frame){.file = frame->file,
                                .function = frame->function,
                                .module = frame->module,
+                               .build = frame->file == NULL ? frame->build : NULL,
                                .offset = frame->offset,
                                .line = frame->line,
                                .has_offset = frame->has_offset};
 }
 
 _Static_assert((int)VIEW_LINENO == KEY_LINENO && (int)VIEW_TRACEBACK == KEY_TRACEBACK &&
-                   (int)VIEW_SIZE == KEY_SIZE && (int)VIEW_FREEING_THREAD == KEY_FREEING_THREAD && VIEW_KEYS == KEYS_MAX + 1,
+                   (int)VIEW_SIZE == KEY_SIZE && (int)VIEW_FREEING_THREAD == KEY_FREEING_THREAD &&
+                   (int)VIEW_KIND == KEY_KIND && VIEW_KEYS == KEYS_MAX + 1,
                "a key of statistics is the same key of a view");
 
 static void take_missing(struct view_frame *place, const struct view_frame *part) {
@@ -34,6 +37,7 @@ static void take_missing(struct view_frame *place, const struct view_frame *part
         place->module = part->module;
     if (!place->has_offset && part->has_offset) {
         place->offset = part->offset;
+        place->build = part->build;
         place->has_offset = true;
     }
 }
@@ -61,6 +65,8 @@ static void fill_place(struct view_row *to, const struct statistic *from, const 
             take_missing(&to->place, &frame);
         else
             to->numbers[*keys] = frame.offset;
+        if (*keys == VIEW_KIND)
+            to->kind = kind_names[frame.offset];
     }
 }
 
@@ -103,6 +109,21 @@ static bool fill_row(struct view_row *to, const struct statistic *from, const st
     return fill_frames(to, from, frames, parts);
 }
 
+/* Whether its build is all that tells a place from another one. */
+static void mark_rebuilt(const struct view *view, struct view_frame *frame) {
+    for (size_t i = 0; frame->build != NULL && i < view->rebuilt_count; i++) {
+        const struct view_rebuilt *at = &view->rebuilt[i];
+        frame->rebuilt |= (at->build != NULL && strcmp(at->build, frame->build) == 0) ||
+                          (at->old_build != NULL && strcmp(at->old_build, frame->build) == 0);
+    }
+}
+
+static void mark_row(const struct view *view, struct view_row *row) {
+    mark_rebuilt(view, &row->place);
+    for (size_t i = 0; i < row->frame_count; i++)
+        mark_rebuilt(view, &row->frames[i]);
+}
+
 /* The variances of rows add up where each block is in one of them; where blocks may be in several, their
  * errors do, at most. */
 static void add_others(struct view *view, const struct statistics *statistics, size_t shown) {
@@ -126,11 +147,14 @@ bool make_view_rows(struct view *view, const struct statistics *statistics, cons
     view->rows = calloc(shown + 1, sizeof *view->rows);
     if (view->rows == NULL)
         return false;
-    for (; view->row_count < shown; view->row_count++)
-        if (!fill_row(&view->rows[view->row_count], &statistics->rows[view->row_count], frames, view->keys)) {
+    for (; view->row_count < shown; view->row_count++) {
+        struct view_row *row = &view->rows[view->row_count];
+        if (!fill_row(row, &statistics->rows[view->row_count], frames, view->keys)) {
             make_view_free(view);
             return false;
         }
+        mark_row(view, row);
+    }
     add_others(view, statistics, shown);
     return true;
 }
@@ -172,6 +196,30 @@ void make_view_free(struct view *view) {
     free(view->rows);
     view->rows = NULL;
     view->row_count = 0;
+}
+
+struct view_suppressed make_view_suppressed(const struct statistics *statistics) {
+    const struct amount *sum = &statistics->suppressed;
+    return (struct view_suppressed){.any = statistics->suppression_count != 0,
+                                    .size = sum->size,
+                                    .count = sum->count,
+                                    .size_error = variances_error(sum->size_variance),
+                                    .count_error = variances_error(sum->count_variance)};
+}
+
+struct view_suppression *make_view_suppressions(struct view_suppressed *suppressed,
+                                                const struct statistics *statistics,
+                                                const struct suppressions *suppressions) {
+    struct view_suppression *by = calloc(statistics->suppression_count + 1, sizeof *by);
+    suppressed->by = by;
+    for (size_t i = 0; by != NULL && i < statistics->suppression_count; i++) {
+        struct suppression at = suppressions_at(suppressions, i);
+        const struct amount *amount = &statistics->suppressed_by[i];
+        if (amount->size != 0 || amount->count != 0)
+            by[suppressed->by_count++] =
+                (struct view_suppression){at.line, at.origin, amount->size, amount->count};
+    }
+    return by;
 }
 
 struct view_totals make_view_totals(const struct model *model) {

@@ -11,8 +11,8 @@
  * borrow strings of `frames`. False when out of memory. */
 bool make_view_rows(struct view *view, const struct statistics *statistics, const struct frames *frames);
 
-/* Gives the rows histograms of the kind that view->histogram has; ages are counted back from now_ns. False when out
- * of memory. */
+/* Gives the rows histograms of the kind that view->histogram has; ages are counted back from now_ns. False
+ * when out of memory. */
 bool make_view_histograms(struct view *view, const struct statistics *statistics, uint64_t now_ns);
 
 /* Adds the names that domains have in a snapshot, and not yet in the view; borrows them. Short of memory,
@@ -21,6 +21,15 @@ void make_view_domains(struct view *view, const struct tables *tables);
 
 /* Frees what the above have made. */
 void make_view_free(struct view *view);
+
+/* What suppressions left out, in sum. */
+struct view_suppressed make_view_suppressed(const struct statistics *statistics);
+
+/* Fills `by` of `suppressed`. Returns an array to be freed, which borrows from `suppressions`; null when out
+ * of memory. */
+struct view_suppression *make_view_suppressions(struct view_suppressed *suppressed,
+                                                const struct statistics *statistics,
+                                                const struct suppressions *suppressions);
 
 struct view_totals make_view_totals(const struct model *model);
 

@@ -258,9 +258,10 @@ bool options_ready(const struct option_table *table, struct operands_wanted want
                    int *status, struct error *error) {
     int operands;
     enum options_result parsed = options_parse(table, argc, argv, &operands, error);
+    bool some = wanted.count == OPERANDS_SOME;
     *status = parsed == OPTIONS_HELP ? 0 : EXIT_FAILED;
-    if (parsed != OPTIONS_PARSED || operands == wanted.count)
+    if (parsed != OPTIONS_PARSED || (some ? operands > 0 : operands == wanted.count))
         return parsed == OPTIONS_PARSED;
-    return error_set(error, operands > wanted.count ? "%s: %s, but was given %s" : "%s: %s", table->command,
-                     wanted.complaint, argv[1 + wanted.count]);
+    return error_set(error, !some && operands > wanted.count ? "%s: %s, but was given %s" : "%s: %s",
+                     table->command, wanted.complaint, some ? NULL : argv[1 + wanted.count]);
 }

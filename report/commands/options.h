@@ -19,7 +19,7 @@ enum option_kind {
     OPTION_LIST,    /* value: struct option_list *, repeatable */
 };
 
-#define OPTION_CHOICES_MAX 9
+#define OPTION_CHOICES_MAX 12
 
 struct option_choices {
     int at[OPTION_CHOICES_MAX];
@@ -53,6 +53,7 @@ struct option_table {
 };
 
 /* For options_ready alone: how many operands there must be, and what to say otherwise. */
+#define OPERANDS_SOME (-1) /* one or more */
 struct operands_wanted {
     int count;
     const char *complaint; /* "needs one SOURCE", say */
@@ -65,7 +66,7 @@ enum options_result { OPTIONS_PARSED, OPTIONS_HELP, OPTIONS_WRONG };
 enum options_result options_parse(const struct option_table *table, int argc, char **argv, int *operands,
                                   struct error *error);
 
-/* As options_parse, for commands with a fixed number of operands. True: go on, they are in argv[1 ...].
+/* As options_parse, for commands that say how many operands they want. True: go on, they are in argv[1 ...].
  * False: the command is done, with *status: 0 after --help, else 2 with an error. */
 bool options_ready(const struct option_table *table, struct operands_wanted wanted, int argc, char **argv,
                    int *status, struct error *error);

@@ -5,6 +5,7 @@
 #include "estimate.h"
 #include "harmless.h"
 #include "source_line.h"
+#include "suppressed.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -77,7 +78,7 @@ static void add(int64_t *sum, int64_t value) {
     *sum = (int64_t)((uint64_t)*sum + (uint64_t)value);
 }
 
-static struct cells total(const struct annotation *annotation) {
+struct annotated_line annotation_sum(const struct annotation *annotation) {
     struct annotated_line sum = {0};
     for (size_t i = 0; i < annotation->count; i++) {
         const struct annotated_line *line = &annotation->lines[i];
@@ -93,6 +94,11 @@ static struct cells total(const struct annotation *annotation) {
         sum.variances.allocations += line->variances.allocations;
         sum.variances.frees += line->variances.frees;
     }
+    return sum;
+}
+
+static struct cells total(const struct annotation *annotation) {
+    struct annotated_line sum = annotation_sum(annotation);
     struct cells cells = cells_of(&sum, annotation->sample_bytes != 0);
     snprintf(cells.text[0], sizeof cells.text[0], "TOTAL");
     return cells;
@@ -155,12 +161,14 @@ static void put_lines(FILE *out, const struct layout *layout, struct source_line
 
 static void put_suppressed(FILE *out, const struct annotation *annotation) {
     char blocks[ESTIMATE_BYTES] = "";
-    fprintf(out, "Suppressed, in all files: %.1f KiB", (double)annotation->suppressed_size / 1024);
+    const struct view_suppressed *suppressed = &annotation->suppressed;
+    fprintf(out, "Suppressed, in all files: %.1f KiB", (double)suppressed->size / 1024);
     if (annotation->sample_bytes != 0) {
-        fprintf(out, " +-%.1f KiB", annotation->suppressed_size_error / 1024);
-        estimate_count(annotation->suppressed_count_error, blocks);
+        fprintf(out, " +-%.1f KiB", suppressed->size_error / 1024);
+        estimate_count(suppressed->count_error, blocks);
     }
-    fprintf(out, " in %" PRId64 "%s blocks\n", annotation->suppressed_count, blocks);
+    fprintf(out, " in %" PRId64 "%s blocks\n", suppressed->count, blocks);
+    suppressed_put_lines(out, suppressed);
 }
 
 void annotate_render(FILE *out, const struct annotation *annotation) {
@@ -182,7 +190,7 @@ void annotate_render(FILE *out, const struct annotation *annotation) {
     put_lines(out, &layout, sources, annotation);
     put_cells(out, layout.widths, &last, layout.columns);
     fputc('\n', out);
-    if (annotation->suppressions)
+    if (annotation->suppressed.any)
         put_suppressed(out, annotation);
     source_lines_free(sources);
 }

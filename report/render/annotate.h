@@ -6,10 +6,13 @@
  *         41  8388608  9437184       300000 200000      struct node *node = malloc(sizeof *node);
  *      TOTAL  8388608  9437184       300000 200000
  *
- * With details the columns TEMPORARY, REALLOCS and WASTE follow. Sizes are bytes, so that they add up. Lines that allocate nothing have blanks instead of numbers. Of a file
- * that cannot be read here, only lines with numbers are printed. */
+ * With details the columns TEMPORARY, REALLOCS and WASTE follow. Sizes are bytes, so that they add up. Lines
+ * that allocate nothing have blanks instead of numbers. Of a file that cannot be read here, only lines with
+ * numbers are printed. */
 #ifndef HEAPTALLY_REPORT_ANNOTATE_H
 #define HEAPTALLY_REPORT_ANNOTATE_H
+
+#include "view.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,15 +31,17 @@ struct annotated_line {
 
 struct annotation {
     const char *file;
+    const char *function;               /* that was asked for; null: all of the file */
     const struct annotated_line *lines; /* each once, in their order */
     size_t count;
-    uint32_t first, last; /* which part of the file; last 0: to its end */
-    bool details;         /* three columns more */
-    bool suppressions;    /* were asked for; what they left out is of all files, and live */
-    int64_t suppressed_size, suppressed_count;
-    double suppressed_size_error, suppressed_count_error;
-    uint64_t sample_bytes; /* 0: exact; else the figures are estimates, see estimate.h */
+    uint32_t first, last;              /* which part of the file; last 0: to its end */
+    bool details;                      /* three columns more */
+    struct view_suppressed suppressed; /* of all files, and live */
+    uint64_t sample_bytes;             /* 0: exact; else the figures are estimates, see estimate.h */
 };
+
+/* The sums of the columns. */
+struct annotated_line annotation_sum(const struct annotation *annotation);
 
 void annotate_render(FILE *out, const struct annotation *annotation);
 

@@ -3,6 +3,7 @@
  * Threads: any, one per stream.  Signals: no.  Heap: no (but stdio's). */
 #include "json_view.h"
 #include "histogram.h"
+#include "suppressed.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@ static const char *const key_names[VIEW_KEYS] = {
     [VIEW_LINENO] = "lineno",       [VIEW_FILENAME] = "filename", [VIEW_FUNCTION] = "function",
     [VIEW_MODULE] = "module",       [VIEW_THREAD] = "thread",     [VIEW_DOMAIN] = "domain",
     [VIEW_TRACEBACK] = "traceback", [VIEW_SIZE] = "size",         [VIEW_FREEING_THREAD] = "freeing-thread",
+    [VIEW_KIND] = "kind",
 };
 
 /* All names with commas between, as -k takes them. */
@@ -40,6 +42,8 @@ static void put_key_numbers(struct json *json, const struct view *view, const st
         put_domain(json, view, row->numbers[VIEW_DOMAIN]);
     if (view_has_key(keys, VIEW_SIZE))
         json_put_unsigned(json, "size_class", row->numbers[VIEW_SIZE]);
+    if (view_has_key(keys, VIEW_KIND))
+        json_put_string(json, "kind", row->kind);
 }
 
 static void put_total_errors(struct json *json, const struct view_totals *totals) {
@@ -85,6 +89,7 @@ static void put_frame(struct json *json, const struct view_frame *frame) {
         json_put_unsigned(json, "offset", frame->offset);
     else
         json_put_null(json, "offset");
+    json_put_string(json, "build_id", frame->build);
 }
 
 static void put_error(struct json *json, const char *name, bool known, double error) {
@@ -152,13 +157,20 @@ static void put_other(struct json *json, const struct view *view) {
     json_close(json, '}');
 }
 
-static void put_suppressed(struct json *json, const struct view *view) {
-    json_open(json, "suppressed", '{');
-    json_put_signed(json, "size", view->suppressed_size);
-    put_error(json, "size_error", view_is_estimate(view), view->suppressed_size_error);
-    json_put_signed(json, "count", view->suppressed_count);
-    put_error(json, "count_error", view_is_estimate(view), view->suppressed_count_error);
-    json_close(json, '}');
+static void put_rebuilt(struct json *json, const struct view *view) {
+    json_open(json, "rebuilt", '[');
+    for (size_t i = 0; i < view->rebuilt_count; i++) {
+        const struct view_rebuilt *at = &view->rebuilt[i];
+        json_open(json, NULL, '{');
+        json_put_string(json, "module", at->module);
+        json_put_string(json, "build_id", at->build);
+        json_put_string(json, "old_module", at->old_module);
+        json_put_string(json, "old_build_id", at->old_build);
+        json_put_string(json, "compared_by", at->compared_by);
+        json_put_string(json, "reason", at->reason);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
 }
 
 void json_view_render(FILE *out, const struct view *view) {
@@ -175,12 +187,14 @@ void json_view_render(FILE *out, const struct view *view) {
     if (view->difference && !view->growth)
         json_view_totals(&json, "old_totals", &view->old_totals);
     json_view_losses(&json, view->losses, view->loss_count);
+    if (view->difference)
+        put_rebuilt(&json, view);
     json_open(&json, "rows", '[');
     for (size_t i = 0; i < view->row_count; i++)
         put_row(&json, view, &view->rows[i]);
     json_close(&json, ']');
     put_other(&json, view);
-    put_suppressed(&json, view);
+    suppressed_put_json(&json, &view->suppressed, view_is_estimate(view));
     if (view->details) {
         json_put_unsigned(&json, "temporary_below", view->temporary_below);
         json_view_details(&json, &view->total_details);

@@ -6,6 +6,7 @@
 #include "harmless.h"
 #include "histogram.h"
 #include "source_line.h"
+#include "suppressed.h"
 #include "units.h"
 
 #include <inttypes.h>
@@ -22,10 +23,15 @@ static const char *module_of(const struct view_frame *frame) {
 
 /* ---- the place ---- */
 
+/* The first digits of a build-id, as tools print them. */
+#define BUILD_DIGITS 8
+
 static void put_offset(FILE *out, const struct view_frame *frame) {
     harmless_put(out, last_part(module_of(frame)));
     if (frame->has_offset)
         fprintf(out, "+0x%" PRIx64, frame->offset);
+    if (frame->rebuilt)
+        fprintf(out, " of build %.*s", BUILD_DIGITS, frame->build);
 }
 
 static void put_line(FILE *out, const struct view_frame *frame) {
@@ -100,6 +106,7 @@ static void put_key(FILE *out, enum view_key key, const struct view *view, const
         fputs("freed by ", out);
         put_thread(out, row->numbers[key]);
         break;
+    case VIEW_KIND: fprintf(out, "kind %s", row->kind); break;
     case VIEW_SIZE: put_size_class(out, row->numbers[key]); break;
     default: put_line(out, &row->place); break;
     }
@@ -269,11 +276,13 @@ static void put_kib(FILE *out, const struct view *view, const char *name, struct
 
 static void put_suppressed(FILE *out, const struct view *view) {
     char error[ESTIMATE_BYTES];
+    const struct view_suppressed *suppressed = &view->suppressed;
     put_kib(out, view, "Suppressed",
-            (struct sum){view->suppressed_size, view->suppressed_size_diff, view->suppressed_size_error,
-                         view->suppressed_size_diff_error});
-    fprintf(out, " in %" PRId64 "%s blocks\n", view->suppressed_count,
-            count_error(view_is_estimate(view), view->suppressed_count_error, error));
+            (struct sum){suppressed->size, suppressed->size_diff, suppressed->size_error,
+                         suppressed->size_diff_error});
+    fprintf(out, " in %" PRId64 "%s blocks\n", suppressed->count,
+            count_error(view_is_estimate(view), suppressed->count_error, error));
+    suppressed_put_lines(out, suppressed);
 }
 
 static void put_sums(FILE *out, const struct view *view) {
@@ -297,7 +306,7 @@ static void put_ending(FILE *out, const struct view *view) {
     put_sums(out, view);
     if (view->histogram.kind != VIEW_NO_HISTOGRAM)
         histogram_put(out, &view->histogram, "all rows");
-    if (view->suppressions)
+    if (view->suppressed.any)
         put_suppressed(out, view);
     for (size_t i = 0; i < view->loss_count; i++)
         if (view->losses[i].value != 0)

@@ -17,6 +17,7 @@ enum view_key {
     VIEW_DOMAIN,
     VIEW_SIZE,
     VIEW_FREEING_THREAD,
+    VIEW_KIND,
     VIEW_KEYS,
 };
 
@@ -55,9 +56,11 @@ struct view_frame {
     const char *file;     /* null: not known */
     const char *function; /* null: not known */
     const char *module;   /* a path, a name in brackets, or null */
+    const char *build;    /* of an address in the module: its build-id; else null */
     uint64_t offset;
     uint32_t line;   /* 0: not known */
     bool has_offset; /* an address in the module, since the line is not known */
+    bool rebuilt;    /* the sources that are compared have different builds of it */
 };
 
 struct view_row {
@@ -65,6 +68,7 @@ struct view_row {
     struct view_frame *frames; /* newest first; one unless VIEW_TRACEBACK is a key */
     size_t frame_count;
     uint64_t numbers[VIEW_KEYS]; /* of VIEW_THREAD: its id; VIEW_DOMAIN; VIEW_SIZE: the power of two */
+    const char *kind;            /* with VIEW_KIND: "malloc", "new" ... */
     int64_t size, count;
     int64_t size_diff, count_diff;
     double size_error, count_error;           /* standard errors of estimates, see view_is_estimate */
@@ -102,6 +106,29 @@ struct view_domain {
     const char *name;
 };
 
+/* What one suppression left out. */
+struct view_suppression {
+    const char *line, *origin; /* "leak:TEMPLATE"; the file that it is from */
+    int64_t size, count;
+};
+
+/* What suppressions left out. */
+struct view_suppressed {
+    bool any; /* there were some */
+    int64_t size, count, size_diff;
+    double size_error, count_error, size_diff_error; /* of estimates */
+    const struct view_suppression *by;               /* those that left something out */
+    size_t by_count;
+};
+
+/* A module of which the sources that are compared have different builds. */
+struct view_rebuilt {
+    const char *module, *build; /* the newer one; build-ids are hexadecimal, null: none */
+    const char *old_module, *old_build;
+    const char *compared_by; /* null: its rows stand for themselves */
+    const char *reason;      /* what is missing for a better comparison; null: nothing */
+};
+
 struct view {
     enum view_key keys[VIEW_KEYS]; /* at least one; VIEW_END behind the last */
     const char *metric;            /* "live", "peak", "total" and so on */
@@ -119,12 +146,10 @@ struct view {
     size_t other_count; /* rows that are not shown */
     int64_t other_size, other_size_diff;
     int64_t total_size, total_size_diff;
-    bool suppressions; /* were asked for */
-    int64_t suppressed_size, suppressed_count, suppressed_size_diff;
+    struct view_suppressed suppressed;
     double other_size_error,
         other_size_diff_error; /* of estimates, as in rows; with cumulative upper bounds */
     double total_size_error, total_size_diff_error;
-    double suppressed_size_error, suppressed_count_error, suppressed_size_diff_error;
     struct view_totals totals, old_totals; /* old_totals: of a difference that is no growth */
     const struct view_loss *losses;        /* zero ones too */
     size_t loss_count;
@@ -132,7 +157,9 @@ struct view {
     bool details;             /* rows and totals have them */
     uint64_t temporary_below; /* of details */
     struct view_details total_details;
-    struct view_histogram histogram; /* of all rows together, if its kind is any */
+    struct view_histogram histogram;    /* of all rows together, if its kind is any */
+    const struct view_rebuilt *rebuilt; /* of differences */
+    size_t rebuilt_count;
     struct view_domain *domains; /* those that have a name */
     size_t domain_count;
 };

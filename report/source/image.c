@@ -27,8 +27,8 @@ static void copy_words(uint64_t *to, const uint64_t *from, size_t bytes) {
         to[i] = __atomic_load_n(from + i, __ATOMIC_ACQUIRE);
 }
 
-/* Copies a record that is written under the sequence of a cell. After SEQLOCK_TRIES: as it is, within one event
- * of the truth. */
+/* Copies a record that is written under the sequence of a cell. After SEQLOCK_TRIES: as it is, within one
+ * event of the truth. */
 static void copy_guarded(void *to, const void *from, size_t bytes, const struct ht_cell *cell) {
     for (int i = 0; i < SEQLOCK_TRIES; i++) {
         /* acquire: partner of the owner's release of the even value */

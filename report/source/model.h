@@ -39,10 +39,10 @@ struct model {
     struct variances *variances; /* owned, one a cell; null: exact */
     struct ht_detail *details;   /* owned, one a cell; null: there are none */
     struct ht_detail total_details;
-    uint64_t now_ns; /* of details: when the source was taken, or its last event, since their epoch */
-    size_t cell_count;           /* in use */
-    bool peak_is_now;            /* no free has followed the maximum */
-    uint64_t peak_bound_bytes;   /* the true maximum is within this of totals.peak_bytes; 0: exact */
+    uint64_t now_ns;   /* of details: when the source was taken, or its last event, since their epoch */
+    size_t cell_count; /* in use */
+    bool peak_is_now;  /* no free has followed the maximum */
+    uint64_t peak_bound_bytes; /* the true maximum is within this of totals.peak_bytes; 0: exact */
     int64_t live_low_bytes, live_high_bytes; /* of a running process: where live was meanwhile */
 };
 

@@ -97,10 +97,18 @@ static bool matches_domain(const struct filter *self, const struct candidate *ca
     return traces_domain(candidate->traces, candidate->trace) == self->number;
 }
 
+static bool is_of_kind(const struct filter *self, struct candidate *candidate) {
+    enum kind kind;
+    if (!traces_kind(candidate->traces, candidate->trace, &kind))
+        candidate->failed = true;
+    return !candidate->failed && kind == self->number;
+}
+
 static bool matches_trace(const struct filter *self, struct candidate *candidate) {
     switch (self->kind) {
     case FILTER_DOMAIN: return matches_domain(self, candidate);
     case FILTER_THREAD: return traces_thread(candidate->traces, candidate->trace) == self->number;
+    case FILTER_KIND: return is_of_kind(self, candidate);
     case FILTER_SIZE: return candidate->size >= 0 && (uint64_t)candidate->size >= self->number;
     default: return self->all_frames ? matches_any(self, candidate) : matches_named(self, candidate);
     }

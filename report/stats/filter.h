@@ -2,8 +2,8 @@
  *
  * As in Snapshot.filter_traces(), a trace stays if any inclusive filter of places and domains takes it (or
  * there is none) and every exclusive one lets it pass. So a place or a domain is one list: more inclusive
- * filters mean more traces. Threads, functions, modules and sizes are lists of their own, and a trace must
- * pass each list. */
+ * filters mean more traces. Threads, kinds, functions, modules and sizes are lists of their own, and a trace
+ * must pass each list. */
 #ifndef HEAPTALLY_REPORT_FILTER_H
 #define HEAPTALLY_REPORT_FILTER_H
 
@@ -14,6 +14,7 @@ enum filter_kind {
     FILTER_PLACE,    /* a pattern of files, perhaps one line or one domain */
     FILTER_DOMAIN,   /* a number, or a name */
     FILTER_THREAD,   /* a number; traces must be by thread */
+    FILTER_KIND,     /* an enum kind */
     FILTER_FUNCTION, /* a pattern of functions, with or without types */
     FILTER_MODULE,   /* a pattern of modules, with or without their directory */
     FILTER_SIZE, /* bytes that a stack must hold by the metric; the sizes of single blocks are not known */

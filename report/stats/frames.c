@@ -48,10 +48,12 @@ frame_id frames_put(struct frames *self, const struct frame *frame) {
     copy.file = frame->file;
     copy.function = frame->function;
     copy.module = frame->module;
+    copy.build = frame->build;
     copy.offset = frame->offset;
     copy.line = frame->line;
     copy.has_offset = frame->has_offset;
-    if (!intern(self, &copy.file) || !intern(self, &copy.function) || !intern(self, &copy.module))
+    if (!intern(self, &copy.file) || !intern(self, &copy.function) || !intern(self, &copy.module) ||
+        !intern(self, &copy.build))
         return FRAME_NONE;
     return interner_put(self->frames, &copy, sizeof copy, NULL);
 }
@@ -85,5 +87,7 @@ int frames_compare(const struct frames *self, frame_id a, frame_id b) {
         order = compare_numbers(x->offset, y->offset);
     if (order == 0)
         order = compare_strings(x->function, y->function);
-    return order != 0 ? order : compare_strings(x->module, y->module);
+    if (order == 0)
+        order = compare_strings(x->module, y->module);
+    return order != 0 ? order : compare_strings(x->build, y->build);
 }

@@ -19,6 +19,8 @@ struct frame {
     const char *file;     /* null: not known */
     const char *function; /* null: not known */
     const char *module;   /* the path of the ELF file; "[unknown]"; a name in brackets */
+    const char *build;    /* of a place, and of a line that is not to be compared: the module's build-id in
+                           * hexadecimal; else null */
     uint64_t offset;      /* ELF address, that of the call and not of its return */
     uint32_t line;        /* 0: not known */
     bool has_offset;

@@ -8,11 +8,12 @@ static struct frame module_of(const struct frame *frame) {
     return (struct frame){.module = frame->module};
 }
 
-/* A place without a line keeps its offset and its function; a line is its file and number alone. */
+/* A place without a line keeps its offset and its function; a line is its file and number, and the build
+ * without which it would be another's. */
 static struct frame line_of(const struct frame *frame) {
     if (frame->file == NULL)
         return *frame;
-    return (struct frame){.file = frame->file, .line = frame->line};
+    return (struct frame){.file = frame->file, .line = frame->line, .build = frame->build};
 }
 
 static struct frame file_of(const struct frame *frame) {
@@ -45,6 +46,7 @@ frame_id group_of_frame(struct frames *frames, enum key key, frame_id id) {
 frame_id group_of_number(struct frames *frames, enum key key, uint64_t number) {
     struct frame group = {.module = key == KEY_THREAD   ? "[thread]"
                                     : key == KEY_DOMAIN ? "[domain]"
+                                    : key == KEY_KIND   ? "[kind]"
                                                         : "[size]",
                           .offset = number};
     return frames_put(frames, &group);

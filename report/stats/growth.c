@@ -56,6 +56,7 @@ static void put_frame(FILE *out, const struct frame *frame) {
     put_word(out, frame->file);
     put_word(out, frame->function);
     put_word(out, frame->module);
+    put_word(out, frame->build);
     fprintf(out, "%" PRIu32 " %" PRIu64 " %d;", frame->line, frame->offset, frame->has_offset);
 }
 

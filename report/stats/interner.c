@@ -139,6 +139,11 @@ uint32_t interner_put(struct interner *self, const void *bytes, size_t size, boo
     return self->count - 1;
 }
 
+uint32_t interner_find(const struct interner *self, const void *bytes, size_t size) {
+    uint32_t id = *place_of(self, bytes, size, XXH64(bytes, size, 0));
+    return id != 0 ? id - 1 : INTERNER_NONE;
+}
+
 const void *interner_get(const struct interner *self, uint32_t id, size_t *size) {
     if (size != NULL)
         *size = self->entries[id].size;

@@ -19,6 +19,9 @@ void interner_free(struct interner *self);
  * *fresh (if not null): whether this was the first sight. */
 uint32_t interner_put(struct interner *self, const void *bytes, size_t size, bool *fresh);
 
+/* The id of bytes that were put; INTERNER_NONE if they were not. */
+uint32_t interner_find(const struct interner *self, const void *bytes, size_t size);
+
 /* The bytes of an id, aligned for any type, with a NUL behind them. */
 const void *interner_get(const struct interner *self, uint32_t id, size_t *size);
 

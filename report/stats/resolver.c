@@ -17,8 +17,10 @@ struct resolver {
     const struct tables *tables;
     struct symbols *symbols;
     struct frames *frames;
-    size_t *modules;      /* tables' id -> symboliser's id */
-    struct chain *chains; /* of PC p: 2 p for a call, 2 p + 1 for an exact one */
+    const struct builds *builds;       /* null: one source alone */
+    const struct build **module_build; /* by tables' id; null without `builds` */
+    size_t *modules;                   /* tables' id -> symboliser's id */
+    struct chain *chains;              /* of PC p: 2 p for a call, 2 p + 1 for an exact one */
     frame_id *ids;
     size_t id_count, id_room;
 };
@@ -56,10 +58,22 @@ struct resolver *resolver_new(const struct tables *tables, struct symbols *symbo
 void resolver_free(struct resolver *self) {
     if (self == NULL)
         return;
+    free(self->module_build);
     free(self->modules);
     free(self->chains);
     free(self->ids);
     free(self);
+}
+
+bool resolver_use_builds(struct resolver *self, const struct builds *builds) {
+    uint32_t count = self->tables->region[HT_REGION_MODULES].count;
+    self->module_build = calloc(count + (size_t)1, sizeof(const struct build *));
+    if (self->module_build == NULL)
+        return false;
+    self->builds = builds;
+    for (uint32_t i = 1; i < count; i++)
+        self->module_build[i] = builds_find(builds, self->tables, i);
+    return true;
 }
 
 static bool append(struct resolver *self, const struct frame *frame) {
@@ -98,17 +112,33 @@ static bool add_line(struct resolver *self, const struct ht_pc *pc, const char *
     return append(self, &frame);
 }
 
+/* Code of no module: in another process its address says nothing. */
+static bool add_unknown(struct resolver *self, uint64_t address) {
+    bool comparable = self->builds == NULL || builds_of_one_process(self->builds);
+    struct frame frame = {.module = tables_module_name(self->tables, 0),
+                          .offset = comparable ? address : 0,
+                          .has_offset = comparable};
+    return append(self, &frame);
+}
+
 static bool add_symbols(struct resolver *self, const struct ht_pc *pc, bool exact) {
     uint64_t address = exact ? pc->pc : pc->pc - 1;
-    const char *name = tables_module_name(self->tables, pc->module);
+    char text[BUILD_TEXT_BYTES];
     struct symbols_frame found[CHAIN_MAX];
-    size_t count = 0;
-    if (pc->module != 0) {
-        address -= tables_module(self->tables, pc->module)->load_bias;
-        count = symbols_resolve(self->symbols, self->modules[pc->module], address, found, CHAIN_MAX);
-    }
-    for (size_t i = 0; i < (count != 0 ? count : 1); i++) {
-        struct frame frame = make_frame(count != 0 ? &found[i] : NULL, name, address);
+    if (pc->module == 0)
+        return add_unknown(self, address);
+    address -= tables_module(self->tables, pc->module)->load_bias;
+    size_t count = symbols_resolve(self->symbols, self->modules[pc->module], address, found, CHAIN_MAX);
+    const struct build *build = self->module_build != NULL ? self->module_build[pc->module] : NULL;
+    /* by function there are no inlined ones: a build without lines does not know of them */
+    size_t first = build != NULL && build->comparing == COMPARED_BY_FUNCTION && count != 0 ? count - 1 : 0;
+    build_text(self->tables, pc->module, text);
+    for (size_t i = first; i < (count != 0 ? count : 1); i++) {
+        const struct symbols_frame *at = count != 0 ? &found[i] : NULL;
+        struct frame frame = make_frame(at, tables_module_name(self->tables, pc->module), address);
+        frame.build = frame.has_offset && text[0] != '\0' ? text : NULL;
+        if (build != NULL)
+            builds_adapt(self->builds, build, at != NULL ? at->first_line : 0, &frame);
         if (!append(self, &frame))
             return false;
     }
@@ -134,6 +164,20 @@ bool resolver_chain(struct resolver *self, uint32_t entry, const frame_id **ids,
     *ids = self->ids + chain->first;
     *count = chain->count;
     return true;
+}
+
+const char *resolver_callee(struct resolver *self, uint32_t entry) {
+    const struct ht_pc *pc = tables_pc(self->tables, entry & HT_FRAME_PC);
+    if ((entry & HT_FRAME_EXACT) != 0 || pc->module == 0 ||
+        tables_source_file(self->tables, pc->module) != NULL)
+        return NULL;
+    uint64_t address = pc->pc - tables_module(self->tables, pc->module)->load_bias;
+    return symbols_callee(self->symbols, self->modules[pc->module], address);
+}
+
+const char *resolver_module_name(const struct resolver *self, uint32_t id) {
+    const struct build *build = self->module_build != NULL ? self->module_build[id] : NULL;
+    return build != NULL && build->as != NULL ? build->as->path : tables_module_name(self->tables, id);
 }
 
 size_t resolver_symbols_module(const struct resolver *self, uint32_t id) {

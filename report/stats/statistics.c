@@ -133,11 +133,18 @@ static frame_id remembered_group(struct grouping *self, enum key key, frame_id i
     return memo->group[id] - 1;
 }
 
+static frame_id kind_part(struct grouping *self, size_t trace) {
+    enum kind kind;
+    return traces_kind(self->traces, trace, &kind) ? group_of_number(self->frames, KEY_KIND, kind)
+                                                   : FRAME_NONE;
+}
+
 static frame_id part_of(struct grouping *self, enum key key, size_t trace, frame_id id) {
     switch (key) {
     case KEY_THREAD:
     case KEY_FREEING_THREAD: return group_of_number(self->frames, key, traces_thread(self->traces, trace));
     case KEY_DOMAIN: return group_of_number(self->frames, key, traces_domain(self->traces, trace));
+    case KEY_KIND: return kind_part(self, trace);
     case KEY_SIZE:
         return group_of_number(self->frames, key,
                                size_class(traces_amount(self->traces, trace, self->query->metric)));
@@ -224,7 +231,8 @@ static bool count_traces(struct grouping *self) {
     bool all_threads = !filters_have(&query->filters, FILTER_THREAD);
     for (size_t i = 0; i < traces_count(self->traces); i++) {
         struct amount amount = traces_amount(self->traces, i, query->metric);
-        bool accepted, suppressed = false;
+        bool accepted;
+        size_t by = SUPPRESSIONS_NONE;
         bool empty = amount.size == 0 && amount.count == 0;
         if (empty && !query->details)
             continue;
@@ -232,11 +240,11 @@ static bool count_traces(struct grouping *self) {
             return false;
         if (!accepted)
             continue;
-        if (query->suppressions != NULL &&
-            !suppressions_cover(query->suppressions, self->traces, i, &suppressed))
+        if (query->suppressions != NULL && !suppressions_cover(query->suppressions, self->traces, i, &by))
             return false;
-        if (suppressed) {
+        if (by != SUPPRESSIONS_NONE) {
             add_amount(&self->result->suppressed, amount);
+            add_amount(&self->result->suppressed_by[by], amount);
             continue;
         }
         self->result->size_total = plus(self->result->size_total, amount.size);
@@ -293,6 +301,14 @@ static void free_scratch(struct grouping *self) {
         free(self->memos[key].group);
 }
 
+static bool room_for_suppressed(struct statistics *self, const struct query *query) {
+    self->suppression_count = query->suppressions != NULL ? suppressions_count(query->suppressions) : 0;
+    if (self->suppression_count == 0)
+        return true;
+    self->suppressed_by = calloc(self->suppression_count, sizeof *self->suppressed_by);
+    return self->suppressed_by != NULL;
+}
+
 bool statistics_of(struct traces *traces, const struct query *query, struct statistics *result,
                    struct error *error) {
     memset(result, 0, sizeof *result);
@@ -302,7 +318,7 @@ bool statistics_of(struct traces *traces, const struct query *query, struct stat
         .traces = traces, .frames = traces_frame_table(traces), .query = query, .result = result};
     result->of_counts = metric_is_of_counts(query->metric);
     result->groups = interner_new();
-    bool done = result->groups != NULL && count_traces(&grouping);
+    bool done = result->groups != NULL && room_for_suppressed(result, query) && count_traces(&grouping);
     free_scratch(&grouping);
     if (done) {
         sort_rows(result, grouping.frames);
@@ -316,6 +332,7 @@ void statistics_free(struct statistics *self) {
     for (size_t i = 0; i < self->count; i++)
         free(self->rows[i].details);
     free(self->rows);
+    free(self->suppressed_by);
     interner_free(self->groups);
     memset(self, 0, sizeof *self);
 }

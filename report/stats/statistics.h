@@ -21,8 +21,9 @@ enum key {
     KEY_SIZE,      /* the power of two that is at most the average size of the stack's blocks; what the single
                     * blocks measure is not recorded */
     KEY_FREEING_THREAD, /* the thread that freed; traces must be by thread, the metric METRIC_FREED */
+    KEY_KIND,           /* enum kind: by what it was allocated */
 };
-#define KEYS_MAX 9
+#define KEYS_MAX 10
 
 struct query {
     enum key keys[KEYS_MAX + 1]; /* at least one, each once; KEY_END behind the last */
@@ -54,7 +55,9 @@ struct statistics {
     size_t count;
     int64_t size_total, count_total; /* over traces: with `cumulative`, less than the sum of the rows */
     double size_total_variance;
-    struct amount suppressed; /* what the filters let pass and the suppressions left out */
+    struct amount suppressed;     /* what the filters let pass and the suppressions left out */
+    struct amount *suppressed_by; /* owned: by each of the suppressions that there were; null without any */
+    size_t suppression_count;
     struct interner *groups;  /* owned: the rows' frames */
     struct ht_detail details; /* over traces, if the query asks for them */
     bool of_counts;           /* ordered by count first */

@@ -69,6 +69,10 @@ void traces_free(struct traces *self) {
     free(self);
 }
 
+bool traces_use_builds(struct traces *self, const struct builds *builds) {
+    return resolver_use_builds(self->resolver, builds);
+}
+
 size_t traces_count(const struct traces *self) {
     return self->model->stack_count;
 }
@@ -199,9 +203,57 @@ bool traces_module(struct traces *self, size_t trace, frame_id *id) {
         return *id != FRAME_NONE;
     }
     uint32_t module = tables_pc(tables, self->entries[entries - 1] & HT_FRAME_PC)->module;
-    frame.module = tables_module_name(tables, module);
+    frame.module = resolver_module_name(self->resolver, module);
     *id = frames_put(self->frames, &frame);
     return *id != FRAME_NONE;
+}
+
+/* ---- kinds ---- */
+
+/* What the newest frames of a chain, which are operators, say; *all: the rest too. */
+static enum kind kind_of_chain(const struct traces *self, const frame_id *chain, size_t length, bool *all) {
+    enum kind kind = KIND_UNKNOWN;
+    size_t i = 0;
+    for (; i < length; i++) {
+        const char *function = frames_get(self->frames, chain[i])->function;
+        enum kind of_frame = function != NULL ? kind_of_function(function) : KIND_UNKNOWN;
+        if (of_frame == KIND_UNKNOWN)
+            break;
+        kind = of_frame;
+    }
+    *all = i == length;
+    return kind;
+}
+
+/* The call in the first frame that is no operator says most; then the operators do. Where neither does, what
+ * was called is malloc, or in code without symbols an operator, perhaps. */
+static bool kind_of_entries(struct traces *self, size_t entries, enum kind *kind) {
+    *kind = KIND_UNKNOWN;
+    for (size_t i = entries; i-- > 0;) {
+        const frame_id *chain;
+        size_t length;
+        bool all;
+        if (!resolver_chain(self->resolver, self->entries[i], &chain, &length))
+            return false;
+        bool named = frames_get(self->frames, chain[0])->function != NULL;
+        enum kind of_chain = kind_of_chain(self, chain, length, &all);
+        if (of_chain != KIND_UNKNOWN)
+            *kind = of_chain;
+        if (all)
+            continue;
+        const char *callee =
+            of_chain == KIND_UNKNOWN ? resolver_callee(self->resolver, self->entries[i]) : NULL;
+        enum kind called = callee != NULL ? kind_of_function(callee) : KIND_UNKNOWN;
+        if (called > KIND_MALLOC || *kind == KIND_UNKNOWN)
+            *kind = called != KIND_UNKNOWN || !named ? called : KIND_MALLOC;
+        break;
+    }
+    return true;
+}
+
+bool traces_kind(struct traces *self, size_t trace, enum kind *kind) {
+    *kind = KIND_OTHER;
+    return traces_domain(self, trace) != HT_DOMAIN_HEAP || kind_of_entries(self, decode(self, trace), kind);
 }
 
 /* ---- blame ---- */
@@ -264,6 +316,10 @@ bool traces_blamed(struct traces *self, size_t trace, const struct blame *blame,
     }
     *id = entries != 0 ? newest : no_stack(self, self->model->stacks[trace].stack);
     return *id != FRAME_NONE;
+}
+
+size_t traces_symbols_module(const struct traces *self, uint32_t id) {
+    return resolver_symbols_module(self->resolver, id);
 }
 
 struct symbols_status traces_symbols_status(struct traces *self, uint32_t module) {

@@ -11,7 +11,9 @@
 #define HEAPTALLY_REPORT_TRACES_H
 
 #include "blame.h"
+#include "builds.h"
 #include "frames.h"
+#include "kind.h"
 #include "../source/error.h"
 #include "../source/model.h"
 #include "../symbols/symbols.h"
@@ -51,6 +53,9 @@ struct traces *traces_new(const struct model *model, struct symbols *symbols, st
                           struct error *error);
 void traces_free(struct traces *self);
 
+/* Makes frames comparable with those of other sources; see builds.h. False when out of memory. */
+bool traces_use_builds(struct traces *self, const struct builds *builds);
+
 size_t traces_count(const struct traces *self);
 struct amount traces_amount(const struct traces *self, size_t trace, enum metric metric);
 
@@ -71,8 +76,14 @@ bool traces_frames(struct traces *self, size_t trace, const frame_id **ids, size
 /* The newest frame, or the newest that `blame` does not pass over. Looks up no more PCs than that takes. */
 bool traces_blamed(struct traces *self, size_t trace, const struct blame *blame, frame_id *id);
 
+/* By what the blocks of a trace were allocated. False when out of memory. */
+bool traces_kind(struct traces *self, size_t trace, enum kind *kind);
+
 /* The module of the newest frame, as a frame of its own. Needs no symbols. */
 bool traces_module(struct traces *self, size_t trace, frame_id *id);
+
+/* The id by which the symboliser knows module `id` of the tables. */
+size_t traces_symbols_module(const struct traces *self, uint32_t id);
 
 /* What was found of a module's symbols; for `heaptally info`. */
 struct symbols_status traces_symbols_status(struct traces *self, uint32_t module);

@@ -270,7 +270,21 @@ static const char *function_name(struct dwarf_units *self, const struct unit *un
     return plain || !symbol ? plain : names_readable(self->names, symbol);
 }
 
-static const char *scope_name(struct dwarf_units *self, const struct unit *unit, struct unit_scope *scope,
+/* Where the function that a scope is of begins: its definition, where that is not its declaration. */
+static void find_first_line(struct dwarf_units *self, struct unit *unit, Dwarf_Die *die,
+                            struct unit_scope *scope) {
+    Dwarf_Attribute attribute;
+    Dwarf_Word file, line;
+    if (!dwarf_attr_integrate(die, DW_AT_decl_line, &attribute) || dwarf_formudata(&attribute, &line) != 0 ||
+        line > UINT32_MAX)
+        return;
+    if (!dwarf_attr_integrate(die, DW_AT_decl_file, &attribute) || dwarf_formudata(&attribute, &file) != 0)
+        return;
+    scope->first_line = (uint32_t)line;
+    scope->first_file = file_path(self, unit, file);
+}
+
+static const char *scope_name(struct dwarf_units *self, struct unit *unit, struct unit_scope *scope,
                               const char *symbol) {
     Dwarf_Die die;
     if (scope->name)
@@ -279,6 +293,7 @@ static const char *scope_name(struct dwarf_units *self, const struct unit *unit,
     if (!dwarf_offdie(dwarf, scope->die, &die))
         return NULL;
     scope->name = function_name(self, unit, &die, scope->parent == UNIT_SCOPE_NONE ? symbol : NULL);
+    find_first_line(self, unit, &die, scope);
     return scope->name;
 }
 
@@ -290,6 +305,8 @@ static size_t fill_chain(struct dwarf_units *self, struct unit *unit, uint32_t i
         struct unit_scope *scope = &unit->scopes.items[index];
         frames[count].function = scope_name(self, unit, scope, symbol);
         frames[count].inlined = scope->parent != UNIT_SCOPE_NONE;
+        if (frames[count].file && frames[count].file == scope->first_file)
+            frames[count].first_line = scope->first_line;
         if (++count < capacity && scope->parent != UNIT_SCOPE_NONE)
             frames[count] = (struct symbols_frame){.file = file_path(self, unit, scope->call_file),
                                                    .line = scope->call_line};

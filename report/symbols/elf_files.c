@@ -213,6 +213,13 @@ static void find_main(struct elf_files *self, const struct elf_places *places,
     self->main = file ? file : find_by_id(places, id, "");
 }
 
+struct elf_file *elf_files_open_main(const struct elf_places *places, const struct symbols_module *module) {
+    struct elf_files files = {0};
+    find_main(&files, places, module);
+    free(files.refusal);
+    return files.main;
+}
+
 void elf_files_find(struct elf_files *self, const struct elf_places *places,
                     const struct symbols_module *module) {
     *self = (struct elf_files){0};

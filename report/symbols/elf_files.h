@@ -28,6 +28,9 @@ struct elf_files {
 void elf_files_find(struct elf_files *self, const struct elf_places *places,
                     const struct symbols_module *module);
 
+/* The module itself alone, to be closed with elf_file_close; null as above. */
+struct elf_file *elf_files_open_main(const struct elf_places *places, const struct symbols_module *module);
+
 /* The file to read DWARF from, or null. */
 struct elf_file *elf_files_dwarf(const struct elf_files *self);
 

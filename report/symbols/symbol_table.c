@@ -148,9 +148,14 @@ static bool append(struct symbol_table *self, const struct symbol *item) {
         if (!names)
             return false;
         self->names = names;
+        uint64_t *lows = reallocarray(self->lows, capacity, sizeof *lows);
+        if (!lows)
+            return false;
+        self->lows = lows;
         self->capacity = capacity;
     }
     struct interval extent = {item->low, item->high, item->rank, (uint32_t)self->count};
+    self->lows[self->count] = item->low;
     self->names[self->count++] = item->name;
     return intervals_add(&self->extents, extent);
 }
@@ -183,7 +188,13 @@ const char *symbol_table_find(const struct symbol_table *self, uint64_t address)
     return index == INTERVALS_NONE ? NULL : self->names[index];
 }
 
+const char *symbol_table_begins(const struct symbol_table *self, uint64_t address) {
+    uint32_t index = intervals_find(&self->extents, address);
+    return index == INTERVALS_NONE || self->lows[index] != address ? NULL : self->names[index];
+}
+
 void symbol_table_clear(struct symbol_table *self) {
+    free(self->lows);
     intervals_clear(&self->extents);
     free(self->names);
     *self = (struct symbol_table){0};

@@ -10,6 +10,7 @@
 
 struct symbol_table {
     const char **names;
+    uint64_t *lows; /* of each name */
     size_t count, capacity;
     struct intervals extents;
 };
@@ -22,6 +23,9 @@ bool symbol_table_finish(struct symbol_table *self);
 
 /* The linker's name of the function that covers `address`, or null. */
 const char *symbol_table_find(const struct symbol_table *self, uint64_t address);
+
+/* The same of the function that begins at `address`. */
+const char *symbol_table_begins(const struct symbol_table *self, uint64_t address);
 
 void symbol_table_clear(struct symbol_table *self);
 

@@ -3,9 +3,11 @@
  * Holds:   a module is opened at most once; ids are indexes and never change.
  * Threads: one at a time.   Heap: yes, every failure returned or seen as "not known". */
 #include "symbols.h"
+#include "call_sites.h"
 #include "dwarf_units.h"
 #include "elf_files.h"
 #include "names.h"
+#include "notes.h"
 #include "symbol_table.h"
 
 #include <stdio.h>
@@ -18,9 +20,11 @@ struct module {
     char *path;
     uint8_t *build_id;
     size_t build_id_bytes;
-    bool opened;
+    bool opened, noted;
+    struct notes notes;
     struct elf_files files;
     struct symbol_table table;
+    struct call_sites calls;
     struct dwarf_units *units;
 };
 
@@ -64,6 +68,8 @@ struct symbols *symbols_new(const struct symbols_options *options) {
 /* The readers borrow the files: they go first. */
 static void close_module(struct module *module) {
     dwarf_units_close(module->units);
+    notes_clear(&module->notes);
+    call_sites_clear(&module->calls);
     symbol_table_clear(&module->table);
     elf_files_close(&module->files);
     free(module->path);
@@ -155,6 +161,32 @@ size_t symbols_resolve(struct symbols *self, size_t id, uint64_t vaddr, struct s
         return count;
     frames[0] = (struct symbols_frame){.function = names_readable(self->names, symbol)};
     return frames[0].function ? 1 : 0;
+}
+
+const char *symbols_callee(struct symbols *self, size_t id, uint64_t vaddr) {
+    struct module *module = find_module(self, id);
+    if (module && !module->opened)
+        open_module(self, module);
+    if (!module || !module->files.main)
+        return NULL;
+    const char *symbol = call_sites_find(&module->calls, module->files.main, &module->table, vaddr);
+    return symbol ? names_readable(self->names, symbol) : NULL;
+}
+
+static void read_notes(struct symbols *self, struct module *module) {
+    struct symbols_module wanted = {module->path, module->build_id, module->build_id_bytes};
+    struct elf_file *file = elf_files_open_main(&self->places, &wanted);
+    module->noted = true;
+    if (file)
+        notes_read(&module->notes, file, self->names);
+    elf_file_close(file);
+}
+
+const char *symbols_suppression(struct symbols *self, size_t id, size_t index) {
+    struct module *module = find_module(self, id);
+    if (module && !module->noted)
+        read_notes(self, module);
+    return module && index < module->notes.count ? module->notes.texts[index] : NULL;
 }
 
 static enum symbols_quality quality_of(const struct module *module) {

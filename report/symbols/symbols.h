@@ -24,6 +24,7 @@ struct symbols_frame {
     const char *file;     /* absolute where the debug info allows it; null: not known */
     uint32_t line;        /* 0: not known */
     bool inlined;         /* this frame was inlined into the next one */
+    uint32_t first_line;  /* where the function begins; 0: not known, or in another file than this frame */
 };
 
 /* How far a module's symbols could be found, for `heaptally info`. */
@@ -60,6 +61,14 @@ size_t symbols_add_module(struct symbols *self, const struct symbols_module *mod
  * address outside of every function's extent has none. */
 size_t symbols_resolve(struct symbols *self, size_t module, uint64_t vaddr, struct symbols_frame *frames,
                        size_t capacity);
+
+/* The readable name of what the call before return address `vaddr` of a module calls; null where the file
+ * does not say so. */
+const char *symbols_callee(struct symbols *self, size_t module, uint64_t vaddr);
+
+/* The text of a module's HEAPTALLY_SUPPRESS number `index`, from 0 on; null: there are no more. Opens the
+ * module's file alone, and no index. */
+const char *symbols_suppression(struct symbols *self, size_t module, size_t index);
 
 /* What was found for a module. The reason lives as long as `self`. */
 struct symbols_status symbols_status(struct symbols *self, size_t module);

@@ -16,6 +16,8 @@ struct unit_scope {
     const char *name; /* readable; for the user of the index to fill in */
     uint32_t parent;  /* the scope it was inlined into; UNIT_SCOPE_NONE: a function of its own */
     uint32_t call_file, call_line;
+    uint32_t first_line;    /* as `name`, with it */
+    const char *first_file; /* of first_line */
 };
 
 struct unit_scopes {

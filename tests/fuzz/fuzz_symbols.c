@@ -22,9 +22,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void ask_from(struct symbols *symbols, size_t id, uint64_t from) {
     struct symbols_frame frames[8];
-    for (uint64_t i = 0; i < ADDRESSES; i++)
+    for (uint64_t i = 0; i < ADDRESSES; i++) {
         if (symbols_resolve(symbols, id, from + i * STRIDE, frames, 8) > 8)
             abort();
+        symbols_callee(symbols, id, from + i * STRIDE);
+    }
 }
 
 static void ask(const char *path, uint64_t entry, uint64_t from) {
@@ -33,6 +35,9 @@ static void ask(const char *path, uint64_t entry, uint64_t from) {
     if (symbols == NULL)
         abort();
     size_t id = symbols_add_module(symbols, &module);
+    for (size_t i = 0; symbols_suppression(symbols, id, i) != NULL; i++)
+        if (i > 100000)
+            abort();
     ask_from(symbols, id, entry);
     ask_from(symbols, id, from);
     if (symbols_status(symbols, id).reason == NULL)

@@ -118,6 +118,9 @@ class TestCase(unittest.TestCase):
     def top(self, source, *options):
         return json.loads(self.heaptally("top", source, "--json", "-n", "0", *options).stdout)
 
+    def json_of(self, command, *words):
+        return json.loads(self.heaptally(command, "--json", *words).stdout)
+
     def snapshots(self):
         return sorted(self.directory.glob("*.hts"))
 

@@ -22,6 +22,7 @@ from heaptally_test import COMMAND
 SEEDS = 100
 KEYS = [("lineno", False), ("lineno", True), ("filename", False), ("filename", True), ("traceback", False)]
 SIZES = [0, 1, 7, 8, 8, 512, 512, 10239, 10240, 102399, 102400, 1 << 20, 10 * (1 << 20) - 1, 3 << 30, 1 << 44]
+NUMPY = 389047  # numpy's domain
 LINES = [0, 1, 2, 3, 9, 10, 11, 99, 100, 4294967295]
 FILES = ["/src/a.c", "/src/b.c", "/src/deep/a.c", "/Src/a.c", "/src/a.c2", "a.py", "a.pyc", "<unknown>", "[odd]", "",
          "a b:c;d\\e", "été.c", "日本.py", "x:7", "y@3", "%s"]
@@ -48,14 +49,14 @@ class Heaps:
 
     def traces(self):
         """Tuples as tracemalloc has them: domain, size, frames with the newest first, how many there were."""
-        return [(self.numbers.choice([0, 0, 0, 1, 3]), self.numbers.choice(SIZES), *self.numbers.choice(self.stacks))
+        return [(self.numbers.choice([0, 0, 0, 1, 3, NUMPY]), self.numbers.choice(SIZES), *self.numbers.choice(self.stacks))
                 for _ in range(self.numbers.randrange(0, 60))]
 
     def filters(self):
         return [self.filter() for _ in range(self.numbers.randrange(1, 4))]
 
     def filter(self):
-        inclusive, domain = self.numbers.random() < 0.5, self.numbers.choice([0, 1, 3, 4])
+        inclusive, domain = self.numbers.random() < 0.5, self.numbers.choice([0, 1, 3, 4, NUMPY, 4294967295])
         if self.numbers.random() < 0.25:
             return inclusive, None, None, domain
         line = self.numbers.choice(LINES) if self.numbers.random() < 0.4 else None

@@ -1,4 +1,7 @@
-"""annotate: on a C++ program with inlined calls, the sums of its columns are the totals of top."""
+"""annotate: on C++ programs with inlined calls, the sums of its columns are the totals of top."""
+
+import json
+import subprocess
 
 from heaptally_test import PROGRAMS, SOURCES, TestCase, main
 
@@ -72,6 +75,77 @@ class AnnotateTest(TestCase):
         self.assertIn("/a/same.c", refusal)
         self.assertIn("/b/same.c", refusal)
         self.assertIn("/a/same.c", self.heaptally("annotate", self.directory / "two.hts", "a/same.c").stdout)
+
+    def test_json_is_the_text(self):
+        _, numbers, total, lines = self.annotate(SOURCE)
+        report = json.loads(self.heaptally("annotate", "--json", self.path, SOURCE).stdout)
+        self.assertEqual((report["file"], report["function"]), (str(SOURCE), None))
+        self.assertEqual({line["line"]: [line[name] for name in COLUMNS] for line in report["lines"]}, numbers)
+        self.assertEqual([report["totals"][name] for name in COLUMNS], total)
+        source = SOURCE.read_text().splitlines()
+        self.assertEqual([line["source"] for line in report["lines"]],
+                         [source[line["line"] - 1] for line in report["lines"]])
+        one = json.loads(self.heaptally("annotate", "--json", self.path, f"{SOURCE}:make_document").stdout)
+        self.assertEqual(one["function"], "make_document")
+        self.assertLess(one["totals"]["allocations"], report["totals"]["allocations"])
+
+
+COLUMNS = ("live_bytes", "peak_bytes", "allocations", "frees")
+
+
+class InliningTest(TestCase):
+    """templates.cc: at -O2 its templates and lambdas are no functions any more, but frames of their own they are."""
+
+    SOURCE = SOURCES / "templates.cc"
+
+    def setUp(self):
+        super().setUp()
+        self.path = self.directory / "a.hts"
+        self.heaptally("run", "-o", self.path, "--", PROGRAMS / "templates")
+
+    def column_totals(self, file, *words):
+        totals = json.loads(self.heaptally("annotate", "--json", *words, self.path, file).stdout)["totals"]
+        return [totals[name] for name in COLUMNS]
+
+    def totals_of_top(self, *words):
+        reports = {metric: self.top(self.path, "--metric", metric, *words) for metric in ("live", "peak", "total")}
+        sums = {metric: [sum(row[name] for row in report["rows"]) for name in ("size", "count")]
+                for metric, report in reports.items()}
+        return [sums["live"][0], sums["peak"][0], sums["total"][1], sums["total"][1] - sums["live"][1]]
+
+    def test_it_is_inlined(self):
+        """Functions of the stacks that the program has no code of."""
+        symbols = subprocess.run(["nm", "-C", PROGRAMS / "templates"], check=True, capture_output=True, text=True).stdout
+        frames = {frame["function"] for row in self.top(self.path, "-k", "traceback", "--metric", "total")["rows"]
+                  for frame in row["traceback"] if frame["file"] == str(self.SOURCE)}
+        inlined = {function for function in frames if function not in symbols}
+        for name in ("push<", "slot<", "plain<"):
+            with self.subTest(function=name):
+                self.assertTrue([function for function in inlined if name in function], inlined)
+
+    def test_sums_are_the_totals_of_top(self):
+        ours = self.column_totals(self.SOURCE)
+        self.assertTrue(all(value > 0 for value in ours), ours)
+        self.assertLess(ours[3], ours[2])
+        for words in ((), ("--skip", "*Round::fill*"), ("--skip", "*Stack*", "--skip", "slot*")):
+            with self.subTest(words=words):
+                self.assertEqual(self.column_totals(self.SOURCE, *words),
+                                 self.totals_of_top(*words, "--include", self.SOURCE))
+
+    def test_all_files_are_the_process(self):
+        """Each file's columns, and what has no file, add up to the totals of the process."""
+        rows = {metric: self.top(self.path, "-k", "filename", "--metric", metric)["rows"] for metric in
+                ("live", "peak", "total")}
+        files = {row["file"] for metric in rows.values() for row in metric if row["file"]}
+        self.assertIn(str(self.SOURCE), files)
+        sums = [sum(column) for column in zip(*(self.column_totals(file) for file in files))]
+        fileless = {metric: [sum(row[name] for row in rows[metric] if not row["file"]) for name in ("size", "count")]
+                    for metric in rows}
+        totals = self.top(self.path)["totals"]
+        self.assertEqual(sums[0] + fileless["live"][0], totals["live_bytes"])
+        self.assertEqual(sums[1] + fileless["peak"][0], totals["peak_bytes"])
+        self.assertEqual(sums[2] + fileless["total"][1], totals["allocations"])
+        self.assertEqual(sums[3] + fileless["total"][1] - fileless["live"][1], totals["frees"])
 
 
 main()

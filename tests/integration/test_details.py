@@ -186,6 +186,22 @@ class DetailsTest(TestCase):
                         self.assertEqual(int(found[line][column]), expected[name])
         self.assertNotIn("WASTE", self.heaptally("annotate", snapshot, "details.c").stdout)
 
+    def test_annotate_has_them_in_json(self):
+        facts, snapshots = self.trace()
+        snapshot = self.only(snapshots)
+        names = ("temporary_blocks", "reallocs", "waste_bytes")
+        report = json.loads(self.heaptally("annotate", "--json", "--details", snapshot, "details.c").stdout)
+        found = {line["line"]: line for line in report["lines"]}
+        for line, expected in facts.items():
+            for name in expected.keys() & set(names):
+                with self.subTest(line=line, name=name):
+                    self.assertEqual(found[line][name], expected[name])
+        for name in names:
+            self.assertEqual(report["totals"][name], sum(line[name] for line in report["lines"]))
+        plain = json.loads(self.heaptally("annotate", "--json", snapshot, "details.c").stdout)
+        for numbers in (plain["totals"], *plain["lines"]):
+            self.assertFalse(set(names) & numbers.keys())
+
     def test_info_says_so(self):
         snapshot = self.only(self.trace()[1])
         self.assertRegex(self.heaptally("info", snapshot).stdout, r"details +temporary .* before the next allocation")

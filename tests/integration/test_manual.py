@@ -74,7 +74,8 @@ class ManualTest(TestCase):
 
     def test_every_field_of_json_is_described(self):
         self.heaptally("run", "-o", self.directory / "a.hts", "--", PROGRAMS / "peak")
-        for command, arguments in (("top", ["a.hts"]), ("diff", ["a.hts", "a.hts"]), ("info", ["a.hts"]), ("ps", [])):
+        for command, arguments in (("top", ["a.hts"]), ("diff", ["a.hts", "a.hts"]),
+                                   ("annotate", ["a.hts", "peak.c"]), ("info", ["a.hts"]), ("ps", [])):
             report = json.loads(self.heaptally(command, "--json", *arguments, cwd=self.directory).stdout)
             page = "".join(map(self.page, (f"heaptally-{command}", "heaptally-top", "libheaptally")))
             for name in self.names_in(report):

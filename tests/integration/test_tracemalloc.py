@@ -128,6 +128,22 @@ class FilterTest(Heaps):
         self.expect(("top", "--include", "tree.c", "--exclude", "*.c:40", self.old), "tree.c:21 32 4")
         self.expect(("top", "--exclude", "tree.c", "--exclude", "main.c", self.old), "<unknown>:0 5 1")
 
+    def test_domains_of_32_bits(self):
+        """numpy's, and those around what 16 and 32 bits hold."""
+        lines = [f"{domain} {size} 1 a.py:1" for size, domain in
+                 enumerate((65535, 65536, 389047, 4294967295), 1)]
+        text, path = self.directory / "numpy.txt", self.directory / "numpy.hts"
+        text.write_text("".join(line + "\n" for line in lines))
+        self.heaptally("import", text, "-o", path)
+        self.assertEqual(sorted(self.heaptally("dump", path).stdout.splitlines()), sorted(lines))
+        self.expect(("top", "-k", "domain", path), "domain 4294967295 4 1", "domain 389047 3 1", "domain 65536 2 1",
+                    "domain 65535 1 1")
+        self.expect(("top", "--domain", "389047", path), "a.py:1 3 1")
+        self.expect(("top", "--include", "a.py@65536", path), "a.py:1 2 1")
+        self.expect(("top", "--exclude-domain", "65535", "--exclude-domain", "4294967295", path), "a.py:1 5 2")
+        text.write_text("4294967296 1 1 a.py:1\n")
+        self.assertIn("DOMAIN", self.heaptally("import", text, "-o", self.directory / "no.hts", check=2).stderr)
+
     def test_place_and_domain(self):
         self.expect(("top", "--exclude", "tree.c@1", self.old), "main.c:12 90 1", "tree.c:21 32 4", "<unknown>:0 5 1")
         self.expect(("top", "--include", "tree.c@1", self.old), "tree.c:40 3 1")
@@ -171,7 +187,9 @@ class SuppressionTest(Heaps):
         self.assertIn("Total allocated size: 0.5 KiB\nSuppressed: 5.9 KiB in 6 blocks\n", text)
         text = self.heaptally("diff", "--suppressions", path, self.old, self.new).stdout
         self.assertIn("Suppressed: 5.9 KiB (+5.9 KiB) in 6 blocks\n", text)
-        self.assertEqual(self.top(self.new, "--suppressions", path)["suppressed"], {"size": 6035, "count": 6})
+        by = [{"suppression": "leak:^tree.c$", "origin": str(path), "size": 6035, "count": 6}]
+        self.assertEqual(self.top(self.new, "--suppressions", path)["suppressed"],
+                         {"size": 6035, "count": 6, "by": by})
         self.assertNotIn("Suppressed", self.heaptally("top", self.new).stdout)
 
     def test_what_is_none(self):

@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-static const enum ht_region_id damaged[] = {HT_REGION_MODULES, HT_REGION_PCS,   HT_REGION_FRAMES,
-                                            HT_REGION_STACKS,  HT_REGION_CELLS, HT_REGION_SLOTS,
+static const enum ht_region_id damaged[] = {HT_REGION_MODULES, HT_REGION_PCS,    HT_REGION_FRAMES,
+                                            HT_REGION_STACKS,  HT_REGION_CELLS,  HT_REGION_SLOTS,
                                             HT_REGION_SAMPLES, HT_REGION_DETAILS};
 
 static void damage(struct tables *tables) {
@@ -34,9 +34,9 @@ static void expect_sane(const struct statistics *statistics) {
 /* Every key with what follows it, so that numbers, places and stacks are combined. */
 static void use(struct traces *traces, struct frames *frames) {
     struct statistics of_key, cumulative, difference;
-    for (int key = KEY_LINENO; key <= KEY_SIZE; key++) {
+    for (int key = KEY_LINENO; key <= KEY_KIND; key++) {
         struct query query = {.keys = {(enum key)key}, .metric = (enum metric)(rand() % 3)};
-        query.keys[1] = rand() % 2 == 0 && key < KEY_SIZE ? (enum key)(key + 1) : KEY_END;
+        query.keys[1] = rand() % 2 == 0 && key < KEY_KIND ? (enum key)(key + 1) : KEY_END;
         assert_true(statistics_of(traces, &query, &of_key, NULL));
         query.cumulative = key != KEY_TRACEBACK && query.keys[1] != KEY_TRACEBACK;
         assert_true(statistics_of(traces, &query, &cumulative, NULL));

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "check.h"
 #include "render/annotate.h"
+#include "render/json_annotation.h"
 #include "render/json_view.h"
 #include "render/table.h"
 #include "render/text.h"
@@ -80,6 +81,7 @@ static struct view_row rows[] = {
      .frames = frames,
      .frame_count = 3,
      .numbers = {[VIEW_THREAD] = 4001, [VIEW_DOMAIN] = 7, [VIEW_SIZE] = 64},
+     .kind = "new[]",
      .size = 8388608,
      .count = 100000,
      .size_diff = 4194304,
@@ -90,6 +92,7 @@ static struct view_row rows[] = {
                .function = "__libc_start_call_main"},
      .frames = &frames[2],
      .frame_count = 1,
+     .kind = "malloc",
      .numbers = {[VIEW_SIZE] = 1},
      .size = 102400,
      .count = 3,
@@ -101,6 +104,7 @@ static struct view_row rows[] = {
                .module = "/tmp/\x7f"},
      .frames = &hostile,
      .frame_count = 1,
+     .kind = "malloc",
      .size = 10239,
      .count = 1,
      .size_diff = -512,
@@ -108,17 +112,29 @@ static struct view_row rows[] = {
     {.place = {.module = "[unknown]", .offset = 0x7f0012345678, .has_offset = true},
      .frames = &unknown,
      .frame_count = 1,
+     .kind = "malloc",
      .size = 10,
      .count = 2},
     {.place = {.module = "/usr/lib/libz.so.1", .offset = 0x2345, .has_offset = true},
      .frames = &stripped,
      .frame_count = 1,
+     .kind = "malloc",
      .size = 0,
      .count = 0,
      .size_diff = -77,
      .count_diff = -7},
-    {.place = {.module = "[overflow]"}, .frames = &overflow, .frame_count = 1, .size = 1, .count = 1},
+    {.place = {.module = "[overflow]"},
+     .frames = &overflow,
+     .frame_count = 1,
+     .kind = "malloc",
+     .size = 1,
+     .count = 1},
 };
+
+static const struct view_suppression by[] = {{"leak:make_*", "/usr/bin/tree", 1536, 1},
+                                             {"leak:\x1b[2J", "/etc/\n.supp", 512, 2}};
+static const struct view_suppressed suppressed = {
+    .any = true, .size = 2048, .count = 3, .size_diff = -512, .by = by, .by_count = 2};
 
 static const struct view_loss losses[] = {{"untracked_blocks", "blocks that are in no row", 3},
                                           {"fork", "never", 0}};
@@ -154,11 +170,16 @@ __attribute__((noinline)) static char *render(void (*renderer)(FILE *, const str
 
 static void each_key_prints_its_place(void **state) {
     static const char *const names[VIEW_KEYS] = {
-        [VIEW_LINENO] = "top-lineno.txt",       [VIEW_FILENAME] = "top-filename.txt",
-        [VIEW_FUNCTION] = "top-function.txt",   [VIEW_MODULE] = "top-module.txt",
-        [VIEW_TRACEBACK] = "top-traceback.txt", [VIEW_THREAD] = "top-thread.txt",
-        [VIEW_DOMAIN] = "top-domain.txt",       [VIEW_SIZE] = "top-size.txt",
+        [VIEW_LINENO] = "top-lineno.txt",
+        [VIEW_FILENAME] = "top-filename.txt",
+        [VIEW_FUNCTION] = "top-function.txt",
+        [VIEW_MODULE] = "top-module.txt",
+        [VIEW_TRACEBACK] = "top-traceback.txt",
+        [VIEW_THREAD] = "top-thread.txt",
+        [VIEW_DOMAIN] = "top-domain.txt",
+        [VIEW_SIZE] = "top-size.txt",
         [VIEW_FREEING_THREAD] = "top-freeing-thread.txt",
+        [VIEW_KIND] = "top-kind.txt",
     };
     (void)state;
     for (int key = VIEW_LINENO; key < VIEW_KEYS; key++) {
@@ -195,6 +216,7 @@ static void keys_are_printed_in_their_order(void **state) {
     view.keys[0] = VIEW_DOMAIN;
     view.keys[1] = VIEW_TRACEBACK;
     view.keys[2] = VIEW_SIZE;
+    view.keys[3] = VIEW_KIND;
     expect_golden("top-combined.json", render(json_view_render, &view));
 }
 
@@ -241,12 +263,22 @@ static void differences_have_signs(void **state) {
     (void)state;
     struct view view = make_view(VIEW_LINENO);
     view.difference = true;
-    view.suppressions = true;
-    view.suppressed_size = 2048;
-    view.suppressed_count = 3;
-    view.suppressed_size_diff = -512;
+    view.suppressed = suppressed;
     expect_golden("diff.txt", render(text_render, &view));
     expect_golden("diff.json", render(json_view_render, &view));
+    static const struct view_rebuilt rebuilt[] = {
+        {"/usr/bin/tree", "0011", "/opt/tree", "2233", "function and line", NULL},
+        {"/lib/a.so", "44", "/lib/a.so", NULL, NULL, "no symbol table"}};
+    struct view_frame place = stripped;
+    struct view_row row = {.place = stripped, .frames = &place, .frame_count = 1, .size = 9, .size_diff = 9};
+    row.place.build = place.build = "0123456789abcdef";
+    row.place.rebuilt = place.rebuilt = true;
+    view.rows = &row;
+    view.row_count = 1;
+    view.rebuilt = rebuilt;
+    view.rebuilt_count = 2;
+    expect_golden("diff-rebuilt.txt", render(text_render, &view));
+    expect_golden("diff-rebuilt.json", render(json_view_render, &view));
 }
 
 static void headings_name_the_metric(void **state) {
@@ -277,13 +309,18 @@ static void json_is_json(void **state) {
     expect_golden("top.json", text);
 }
 
-static char *annotated(struct annotation annotation) {
+static char *annotated_by(void (*render_with)(FILE *, const struct annotation *),
+                          struct annotation annotation) {
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    annotate_render(out, &annotation);
+    render_with(out, &annotation);
     fclose(out);
     return text;
+}
+
+static char *annotated(struct annotation annotation) {
+    return annotated_by(annotate_render, annotation);
 }
 
 static void sources_are_annotated(void **state) {
@@ -294,14 +331,10 @@ static void sources_are_annotated(void **state) {
     };
     (void)state;
     expect_golden("annotate.txt", annotated((struct annotation){.file = SOURCE, .lines = lines, .count = 3}));
-    expect_golden("annotate-part.txt", annotated((struct annotation){.file = SOURCE,
-                                                                     .lines = lines,
-                                                                     .count = 2,
-                                                                     .first = 5,
-                                                                     .last = 11,
-                                                                     .suppressions = true,
-                                                                     .suppressed_size = 512,
-                                                                     .suppressed_count = 2}));
+    expect_golden(
+        "annotate-part.txt",
+        annotated((struct annotation){
+            .file = SOURCE, .lines = lines, .count = 2, .first = 5, .last = 11, .suppressed = suppressed}));
     expect_golden("annotate-missing.txt",
                   annotated((struct annotation){.file = "/no/such\x1b.c", .lines = lines, .count = 3}));
 }
@@ -358,12 +391,39 @@ static void details_are_printed(void **state) {
 
 static void details_of_lines_have_columns(void **state) {
     static const struct annotated_line lines[] = {
-        {.line = 5, .live = 8, .peak = 9, .allocations = 30, .frees = 29, .temporaries = 12, .reallocs = 3, .waste = 16},
+        {.line = 5,
+         .live = 8,
+         .peak = 9,
+         .allocations = 30,
+         .frees = 29,
+         .temporaries = 12,
+         .reallocs = 3,
+         .waste = 16},
         {.line = 11, .peak = 1, .allocations = 2, .frees = 2, .temporaries = 1},
     };
     (void)state;
-    expect_golden("annotate-details.txt",
-                  annotated((struct annotation){.file = SOURCE, .lines = lines, .count = 2, .details = true}));
+    struct annotation annotation = {.file = SOURCE, .lines = lines, .count = 2, .details = true};
+    expect_golden("annotate-details.txt", annotated(annotation));
+    expect_golden("annotate-details.json", annotated_by(json_annotation_render, annotation));
+}
+
+static void annotations_are_json(void **state) {
+    static const struct annotated_line lines[] = {
+        {.line = 5,
+         .live = 8388608,
+         .peak = 9437184,
+         .allocations = 300000,
+         .frees = 199999,
+         .variances = {.live = 1e10, .peak = 4e10, .allocations = 1e6, .frees = -1e-9}},
+        {.line = 40, .live = -7, .peak = 1, .allocations = 1, .frees = 3}, /* the file was longer then */
+    };
+    struct annotation annotation = {.file = SOURCE, .lines = lines, .count = 2};
+    (void)state;
+    expect_golden("annotate.json", annotated_by(json_annotation_render, annotation));
+    annotation.function = "f<\"\x1b\">";
+    annotation.sample_bytes = 524288;
+    annotation.suppressed = suppressed;
+    expect_golden("annotate-estimates.json", annotated_by(json_annotation_render, annotation));
 }
 
 /* ---- estimates ---- */
@@ -384,11 +444,8 @@ static struct view make_estimates(struct view_row *with_errors) {
     view.other_size_diff_error = 5000;
     view.total_size_error = 1.5e6;
     view.total_size_diff_error = 2.25e6;
-    view.suppressions = true;
-    view.suppressed_size = 2048;
-    view.suppressed_count = 3;
-    view.suppressed_size_error = 1024;
-    view.suppressed_count_error = 1.5;
+    view.suppressed = (struct view_suppressed){
+        .any = true, .size = 2048, .count = 3, .size_error = 1024, .count_error = 1.5};
     return view;
 }
 
@@ -423,15 +480,14 @@ static void estimates_of_lines_have_errors(void **state) {
         {.line = 11, .live = 0, .peak = 1, .allocations = 2, .frees = 2, .variances = {.live = -1e-9}},
     };
     (void)state;
-    expect_golden("annotate-estimates.txt", annotated((struct annotation){.file = SOURCE,
-                                                                          .lines = lines,
-                                                                          .count = 2,
-                                                                          .sample_bytes = 65536,
-                                                                          .suppressions = true,
-                                                                          .suppressed_size = 512,
-                                                                          .suppressed_count = 2,
-                                                                          .suppressed_size_error = 100,
-                                                                          .suppressed_count_error = 1}));
+    expect_golden(
+        "annotate-estimates.txt",
+        annotated((struct annotation){
+            .file = SOURCE,
+            .lines = lines,
+            .count = 2,
+            .sample_bytes = 65536,
+            .suppressed = {.any = true, .size = 512, .count = 2, .size_error = 100, .count_error = 1}}));
 }
 
 static void tables_are_aligned(void **state) {
@@ -461,6 +517,7 @@ int main(void) {
         cmocka_unit_test(sources_are_annotated),
         cmocka_unit_test(details_are_printed),
         cmocka_unit_test(details_of_lines_have_columns),
+        cmocka_unit_test(annotations_are_json),
         cmocka_unit_test(estimates_have_errors),
         cmocka_unit_test(estimates_of_lines_have_errors),
         cmocka_unit_test(tables_are_aligned),

@@ -53,8 +53,12 @@ static void use(const char *path, uint64_t middle) {
     struct symbols *symbols = symbols_new(NULL);
     assert_non_null(symbols);
     size_t id = symbols_add_module(symbols, &module);
-    for (uint64_t address = middle - 256; address < middle + 256; address += 7)
+    for (uint64_t address = middle - 256; address < middle + 256; address += 7) {
         assert_true(symbols_resolve(symbols, id, address, frames, 16) <= 16);
+        symbols_callee(symbols, id, address);
+    }
+    for (size_t i = 0; symbols_suppression(symbols, id, i); i++)
+        assert_true(i < 100000);
     assert_non_null(symbols_status(symbols, id).reason);
     symbols_free(symbols);
 }
