@@ -370,16 +370,28 @@ bool image_create(void) {
 
 /* ---- after a fork ---- */
 
-/* Copies the used part of every region from the mapping, which is still the parent's, to a file. */
-static bool copy_regions(const struct ht_header *draft, int fd) {
+/* Copies the used part of every region from the mapping, which is still the parent's, to a file. The parent's
+ * threads go on meanwhile, and a cell within its bound may be given to a stack that is newer: the bound of
+ * what is named is read once what names it is copied. The header comes last: a killed child leaves none, or a
+ * good one. */
+static bool copy_regions(struct ht_header *draft, int fd) {
     for (int i = 0; i < HT_REGIONS; i++) {
-        const struct ht_region *region = &draft->regions[image_reading_order[i]];
-        uint64_t bytes = smaller(region->used_records * region->record_bytes, region->committed_bytes);
-        /* the parent runs on: what it has committed since the fork is not accessible here */
+        const struct ht_region *from = &image_header->regions[image_reading_order[i]];
+        struct ht_region *to = &draft->regions[image_reading_order[i]];
+        /* partner: the release of what was copied, by who had taken before what it names */
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        /* used before committed: what is used by then is committed by now */
+        to->used_records = __atomic_load_n(&from->used_records, __ATOMIC_ACQUIRE);
+        to->committed_bytes = __atomic_load_n(&from->committed_bytes, __ATOMIC_ACQUIRE);
+        if (image_reading_order[i] == HT_REGION_DETAILS) /* large, and counted anew: the child's begin empty */
+            to->committed_bytes = to->used_records = 0;
+        draft->committed_bytes += to->committed_bytes;
+        uint64_t bytes = smaller(to->used_records * to->record_bytes, to->committed_bytes);
+        /* what the parent has committed since the fork is not accessible here */
         if (bytes != 0 &&
-            sys_protect((char *)image_header + region->offset, align_up(bytes, PAGE), PROT_READ) != 0)
+            sys_protect((char *)image_header + to->offset, align_up(bytes, PAGE), PROT_READ) != 0)
             return false;
-        if (sys_write_all(fd, (char *)image_header + region->offset, bytes, (int64_t)region->offset) != 0)
+        if (sys_write_all(fd, (char *)image_header + to->offset, bytes, (int64_t)to->offset) != 0)
             return false;
     }
     return sys_write_all(fd, draft, sizeof *draft, 0) == 0;
@@ -391,16 +403,6 @@ static bool reopen_regions(const struct ht_header *draft) {
         if (draft->regions[i].committed_bytes != 0)
             all &= make_accessible(draft->regions[i].offset, draft->regions[i].committed_bytes);
     return all;
-}
-
-/* The parent's threads went on while its tables were copied: a cell may name a stack that the copy has not.
- */
-static void forget_later_stacks(const struct ht_header *draft) {
-    const struct ht_region *cells = &draft->regions[HT_REGION_CELLS];
-    uint64_t count = smaller(cells->used_records, cells->committed_bytes / cells->record_bytes);
-    for (uint64_t i = 1; i < count; i++)
-        if (image_cells[i].stack >= draft->regions[HT_REGION_STACKS].used_records)
-            image_cells[i].stack = HT_STACK_NONE;
 }
 
 /* The header of the child: its own identity, the parent's regions as they are now. */
@@ -417,18 +419,7 @@ static void draft_child(struct ht_header *draft) {
     draft->clears = image_header->clears;
     draft->nframe = image_header->nframe;
     draft->details_epoch_ns = image_header->details_epoch_ns;
-    for (int i = 0; i < HT_REGIONS; i++) {
-        const struct ht_region *from = &image_header->regions[image_reading_order[i]];
-        struct ht_region *to = &draft->regions[image_reading_order[i]];
-        *to = *from;
-        /* used before committed: what is used by then is committed by now */
-        to->used_records = __atomic_load_n(&from->used_records, __ATOMIC_ACQUIRE);
-        to->committed_bytes = __atomic_load_n(&from->committed_bytes, __ATOMIC_ACQUIRE);
-        if (image_reading_order[i] ==
-            HT_REGION_DETAILS) /* large, and counted anew: the child's begin empty */
-            to->committed_bytes = to->used_records = 0;
-        draft->committed_bytes += to->committed_bytes;
-    }
+    memcpy(draft->regions, image_header->regions, sizeof draft->regions); /* but for bounds: copy_regions */
 }
 
 /* Without a file: a memfd serves to copy through; it is never seen by name. RLIMIT_FSIZE holds for it too,
@@ -463,7 +454,6 @@ bool image_adopt(void) {
         image_remove();
         return false;
     }
-    forget_later_stacks(&draft);
     sys_advise(image_header, image_bytes, MADV_DONTDUMP);
     if (draft.pid % CHILDREN_PER_BOUND == 0)
         dead_images_bound(options.directory);
