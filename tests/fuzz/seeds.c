@@ -45,11 +45,34 @@ static void store_forms(const char *directory, const char *name, struct tables *
     tables_free(tables);
 }
 
+/* The offset of a string, which is the path of a module too. */
+static uint64_t make_string(struct tables *tables, const char *string) {
+    return tables_module(tables, make_module(tables, string, 0))->path;
+}
+
+/* A domain with a name, and two scopes, one in the other, with figures. */
+static uint32_t make_contexts(struct tables *tables) {
+    uint32_t domain = make_context(tables, 389047), outer = make_context(tables, HT_DOMAIN_HEAP);
+    uint32_t inner = make_context(tables, HT_DOMAIN_HEAP), tagged = make_context(tables, HT_DOMAIN_HEAP);
+    uint64_t scope = make_string(tables, "net/tls");
+    struct ht_context *all = tables->region[HT_REGION_CONTEXTS].at;
+    all[domain].domain_name = make_string(tables, "array\x1b[31m");
+    all[outer].scope = make_string(tables, "net");
+    all[outer].begun = 3;
+    all[inner].scope = all[tagged].scope = scope;
+    all[inner].parent = outer;
+    all[inner].allocations = 10;
+    all[inner].allocated_bytes = all[inner].peak_bytes = 1000;
+    all[tagged].parent = inner;
+    all[tagged].tag = make_string(tables, "session");
+    return domain;
+}
+
 /* All that a file may have beside the unit tests' example. */
 static struct tables *make_rich(void) {
     struct tables *tables = make_example();
     struct ht_header *header = &tables->header;
-    made_stack(tables, HT_STACK_FIRST)->context = (uint16_t)make_context(tables, 389047);
+    made_stack(tables, HT_STACK_FIRST)->context = (uint16_t)make_contexts(tables);
     for (uint32_t cell = 1; cell < tables->region[HT_REGION_CELLS].count; cell++)
         made_cell(tables, cell)->slot = make_slot(tables, 100 + cell);
     make_samples(tables, 512 << 10);
