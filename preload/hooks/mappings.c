@@ -37,6 +37,13 @@ static inline bool counting(void) {
 
 /* ---- the real ones; while they are being looked up, the kernel ---- */
 
+/* Resolves nothing: an allocator that maps its first memory holds locks that the look-up's own allocation
+ * waits for. */
+static inline const struct real *resolved(void) {
+    return __atomic_load_n(&real_table.dlclose, __ATOMIC_ACQUIRE) != NULL ? &real_table
+                                                                          : NULL; /* partner: real_resolve */
+}
+
 static long result(long returned) {
     if (returned >= 0 || returned < -4095)
         return returned;
@@ -45,21 +52,21 @@ static long result(long returned) {
 }
 
 static inline void *next_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset) {
-    const struct real *table = real();
+    const struct real *table = resolved();
     if (__builtin_expect(table != NULL, 1))
         return table->mmap(address, bytes, protection, flags, fd, offset);
     return (void *)result(sys_mmap(address, bytes, protection, flags, fd, offset));
 }
 
 static inline int next_munmap(void *address, size_t bytes) {
-    const struct real *table = real();
+    const struct real *table = resolved();
     if (__builtin_expect(table != NULL, 1))
         return table->munmap(address, bytes);
     return (int)result(sys_unmap(address, bytes));
 }
 
 static inline void *next_mremap(void *address, size_t old_bytes, size_t bytes, int flags, void *to) {
-    const struct real *table = real();
+    const struct real *table = resolved();
     if (__builtin_expect(table != NULL, 1))
         return table->mremap(address, old_bytes, bytes, flags, to);
     return (void *)result(sys_mremap(address, old_bytes, bytes, flags, to));
@@ -69,12 +76,12 @@ static inline void *next_mremap(void *address, size_t old_bytes, size_t bytes, i
 extern void *__sbrk(intptr_t increment);
 
 static inline void *next_sbrk(intptr_t increment) {
-    const struct real *table = real();
+    const struct real *table = resolved();
     return (__builtin_expect(table != NULL, 1) ? table->sbrk : __sbrk)(increment);
 }
 
 static inline int next_brk(void *address) {
-    const struct real *table = real();
+    const struct real *table = resolved();
     if (__builtin_expect(table != NULL, 1))
         return table->brk(address);
     return __sbrk((char *)address - (char *)__sbrk(0)) == (void *)-1 ? -1 : 0;
