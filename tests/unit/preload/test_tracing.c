@@ -79,7 +79,9 @@ static void *change(void *number) {
     while (!atomic_load(&done))
         switch (random_below(&state, 5)) {
         case 0: tracing_stop(); break;
-        case 1: CHECK(tracing_start((unsigned)(1 + random_below(&state, 30))) == 0); break;
+        case 1:
+            CHECK(tracing_start((unsigned)(1 + random_below(&state, 30))) != HEAPTALLY_NOT_TRACING);
+            break;
         case 2: tracing_clear(); break;
         case 3: tracing_reset_peak(); break;
         default: current(); break;
