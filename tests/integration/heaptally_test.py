@@ -166,12 +166,16 @@ class TestCase(unittest.TestCase):
         foreign["frees"] = foreign["allocations"] - foreign["live_blocks"]
         return {**report, "foreign": foreign}
 
+    # What threads of a fixture have done and not yet written down, or the reverse, at one moment. 128 KiB are what the
+    # tracer's threads hold back, and the single blocks of fixtures are small beside it.
+    IN_FLIGHT_BYTES = 0
+
     def compare_peak(self, report, ledger, foreign):
         """Foreign blocks may shift the peak of a program with threads, and what threads hold back may too."""
         peak = report["totals"]["peak_bytes"]
         self.assertEqual(peak, sum(row["size"] for row in report["rows"]))
         if ledger.threads:
-            slack = 2 * 64 * 1024 + foreign["peak_bytes"]
+            slack = 2 * 64 * 1024 + foreign["peak_bytes"] + self.IN_FLIGHT_BYTES
             self.assertLessEqual(abs(peak - ledger.totals["peak_bytes"]), slack)
         else:
             self.assertEqual(peak - foreign["peak_bytes"], ledger.totals["peak_bytes"])

@@ -10,6 +10,8 @@ PYTHON = "x = [[str(i)] for i in range(50000)]; y = bytearray(3 << 20); print(le
 
 
 class MappingsTest(TestCase):
+    IN_FLIGHT_BYTES = 4 * 40 * 4096  # four threads, of each one call, of at most 40 pages
+
     def trace(self, *words, **variables):
         return self.run_program([PROGRAMS / "mappings", *words],
                                 environment=self.environment(HEAPTALLY_MMAP=1, **variables))
