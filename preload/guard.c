@@ -32,8 +32,13 @@ bool guard_verifying(void) {
     return __atomic_load_n(&verifying, __ATOMIC_ACQUIRE); /* partner: track_verify */
 }
 
+/* Not by own_word: who starts or stops changes the two one after the other. */
+static inline bool is_word_of_own(uint32_t word) {
+    return word != GUARD_WIPED && word != GUARD_ADOPTING;
+}
+
 static inline bool is_own(void) {
-    return guard_word() == __atomic_load_n(&own_word, __ATOMIC_RELAXED);
+    return is_word_of_own(guard_word());
 }
 
 /* ---- being in the right process ---- */
@@ -111,7 +116,7 @@ static __attribute__((noinline)) bool become_own(void) {
         return false;
     if (!__atomic_compare_exchange_n(&guard_page.word, &wiped, GUARD_ADOPTING, false, __ATOMIC_ACQUIRE,
                                      __ATOMIC_RELAXED))
-        return wiped == __atomic_load_n(&own_word, __ATOMIC_RELAXED) || adopted_elsewhere();
+        return is_word_of_own(wiped) || adopted_elsewhere();
     __atomic_store_n(&adopter, sys_tid(), __ATOMIC_RELAXED);
     uintptr_t before = guard.inside;
     if (before == 0)
