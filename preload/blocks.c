@@ -17,8 +17,10 @@
  *
  * Pages are given back by blocks_sweep: what seems to be empty is moved away (mremap), so that an entry that
  * was put there meanwhile is in the moved page or, later, in the fresh one, and never lost; what is found in
- * the moved page is put back. Between the two a block may be missing. So a remove that finds nothing, and
- * only that, looks whether sweep_sequence was even and is the same as before it looked; else it looks again.
+ * the moved page is put back. Between the two a block may be missing; and one that was found in the old page
+ * may be cleared in the fresh one, and be put back after that. So a remove looks whether
+ * blocks_sweep_sequence was even and is the same as before it looked; else it looks again, until no sweep has
+ * come between: the address is not given out again before.
  *
  * Most blocks go the short way of blocks.h, which each thread opens for a leaf by its first block there.
  * Other allocators' never do: it knows glibc's slots alone.
@@ -243,10 +245,11 @@ static struct block find(uintptr_t address, bool remove) {
     return small_block(now);
 }
 
-static uint32_t sweep_sequence; /* (atomic) odd while pages are away */
+uint32_t blocks_sweep_sequence;
+static __thread bool sweeping_here; /* this thread is */
 
 /* Looks. A sweep takes microseconds, unless its thread has been put to sleep: then let it run. A handler on
- * top of the sweep itself looks in vain, and its free counts as unmatched. */
+ * top of the sweep itself cannot wait for it: it looks in vain, and its free counts as unmatched. */
 #define SWEEP_PATIENCE 3000u
 #define SWEEP_SPINS    200u
 
@@ -258,25 +261,33 @@ static void relax(uint32_t turn) {
 #endif
 }
 
-struct block blocks_remove(uintptr_t address) {
+/* Finds a block, and removes it if it is told to, in a table that no sweep has changed meanwhile. What it
+ * finds again is what it has removed, put back. */
+static struct block find_settled(uintptr_t address, bool remove) {
+    struct block found = {0, 0};
     for (uint32_t i = 0;; i++) {
-        /* acquire: partner of the release in take_away, whose moved pages are then gone from the table */
-        uint32_t before = __atomic_load_n(&sweep_sequence, __ATOMIC_ACQUIRE);
-        struct block block = find(address, true);
+        /* acquire: partner of the releases in take_away, whose pages are then gone from the table, or back */
+        uint32_t before = __atomic_load_n(&blocks_sweep_sequence, __ATOMIC_ACQUIRE);
+        struct block block = find(address, remove);
+        if (found.cell == 0)
+            found = block;
         __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the entry is read before the sequence */
-        bool missed = (before & 1) != 0 || before != __atomic_load_n(&sweep_sequence, __ATOMIC_RELAXED);
-        if (block.cell != 0 || !missed || i == SWEEP_PATIENCE)
-            return block;
+        if (!blocks_swept_since(before) || i == SWEEP_PATIENCE || sweeping_here)
+            return found;
         relax(i);
     }
 }
 
+struct block blocks_remove(uintptr_t address) {
+    return find_settled(address, true);
+}
+
 struct block blocks_find(uintptr_t address) {
-    return find(address, false);
+    return find_settled(address, false);
 }
 
 bool blocks_known(uintptr_t address) {
-    return find(address, false).cell != 0;
+    return find_settled(address, false).cell != 0;
 }
 
 /* ---- all ---- */
@@ -328,29 +339,44 @@ static bool is_empty(const char *page) {
     return true;
 }
 
-/* An entry that was put while its page was on the way: nobody else writes there until its block is removed.
- */
-static void put_back(struct blocks_leaf *leaf, char *to, const char *from, size_t bytes) {
-    if (to >= (char *)leaf->small) {
-        for (size_t i = 0; i < bytes; i += sizeof(uint32_t))
-            if (*(const uint32_t *)(const void *)(from + i) != 0)
-                __atomic_store_n((uint32_t *)(void *)(to + i), *(const uint32_t *)(const void *)(from + i),
-                                 __ATOMIC_RELAXED);
+/* What has been taken away. Of the sweeper; for the child of a fork in the middle of it. */
+static struct {
+    struct blocks_leaf *leaf;
+    char *at, *moved; /* moved: null while there is nothing to be put back */
+    size_t bytes;
+} away;
+
+/* An entry that was put while its page was on the way. Who has entered another block there meanwhile freed
+ * the first in vain (find_settled), and knows better. */
+static void put_back(void) {
+    if (away.at >= (char *)away.leaf->small) {
+        for (size_t i = 0; i < away.bytes; i += sizeof(uint32_t)) {
+            uint32_t entry = *(const uint32_t *)(const void *)(away.moved + i), none = 0;
+            if (entry != 0)
+                __atomic_compare_exchange_n((uint32_t *)(void *)(away.at + i), &none, entry, false,
+                                            __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+        }
         return;
     }
-    for (size_t i = 0; i < bytes; i += sizeof(uint64_t))
-        if (*(const uint64_t *)(const void *)(from + i) != 0)
-            __atomic_store_n((uint64_t *)(void *)(to + i), *(const uint64_t *)(const void *)(from + i),
-                             __ATOMIC_RELAXED);
+    for (size_t i = 0; i < away.bytes; i += sizeof(uint64_t)) {
+        uint64_t entry = *(const uint64_t *)(const void *)(away.moved + i), none = 0;
+        if (entry != 0)
+            __atomic_compare_exchange_n((uint64_t *)(void *)(away.at + i), &none, entry, false,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    }
 }
 
 static void take_away(struct blocks_leaf *leaf, char *at, size_t bytes) {
-    __atomic_fetch_add(&sweep_sequence, 1, __ATOMIC_ACQ_REL);
-    char *moved = sys_move_pages(at, bytes);
+    /* acq_rel, here and below: partner of the acquire loads in removes; what was put back is there */
+    uint32_t odd = __atomic_add_fetch(&blocks_sweep_sequence, 1, __ATOMIC_ACQ_REL);
+    away.leaf = leaf;
+    away.at = at;
+    away.bytes = bytes;
+    char *moved = away.moved = sys_move_pages(at, bytes);
     if (moved != NULL)
-        put_back(leaf, at, moved, bytes);
-    /* release: partner of the acquire in blocks_remove; what was put back is there */
-    __atomic_fetch_add(&sweep_sequence, 1, __ATOMIC_ACQ_REL);
+        put_back();
+    away.moved = NULL;
+    __atomic_store_n(&blocks_sweep_sequence, odd + 1, __ATOMIC_RELEASE);
     if (moved != NULL)
         sys_unmap(moved, bytes);
 }
@@ -389,10 +415,12 @@ bool blocks_sweep(uint32_t leaves) {
     struct blocks_leaf *leaf = NULL;
     if (__atomic_exchange_n(&sweeping, 1, __ATOMIC_ACQUIRE) != 0)
         return false;
+    sweeping_here = true;
     while (leaves-- != 0 && (leaf = next_leaf()) != NULL)
         sweep_leaf(leaf);
     if (leaf == NULL)
         sweep_at = 0;
+    sweeping_here = false;
     __atomic_store_n(&sweeping, 0, __ATOMIC_RELEASE);
     return leaf == NULL;
 }
@@ -400,14 +428,33 @@ bool blocks_sweep(uint32_t leaves) {
 bool blocks_each_now(void (*visit)(uintptr_t address, struct block block)) {
     if (__atomic_exchange_n(&sweeping, 1, __ATOMIC_ACQUIRE) != 0)
         return false;
+    sweeping_here = true;
     blocks_each(visit);
+    sweeping_here = false;
     __atomic_store_n(&sweeping, 0, __ATOMIC_RELEASE);
     return true;
 }
 
+/* Does what is left of a sweep whose thread will not go on. The moved pages stay mapped: nobody wrote down
+ * where they are if that thread had not come to it yet; then what was put there is lost, too. */
+static void end_sweep(void) {
+    if (away.moved != NULL)
+        put_back();
+    away.moved = NULL;
+    __atomic_store_n(&blocks_sweep_sequence, (blocks_sweep_sequence + 1) & ~1u, __ATOMIC_RELEASE);
+    __atomic_store_n(&sweeping, 0, __ATOMIC_RELEASE);
+}
+
 void blocks_after_fork(void) {
-    __atomic_store_n(&sweeping, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&sweep_sequence, sweep_sequence & ~1u, __ATOMIC_RELAXED);
+    if (!sweeping_here) /* a handler on top of it forked: it goes on here */
+        end_sweep();
+}
+
+void blocks_abandoned(void) {
+    if (!sweeping_here)
+        return;
+    sweeping_here = false;
+    end_sweep();
 }
 
 /* ---- few blocks ---- */

@@ -62,8 +62,12 @@ uint64_t blocks_clipped(void);
  * calls do nothing. */
 bool blocks_sweep(uint32_t leaves);
 
-/* In a forked child: the parent may have been sweeping. */
+/* In a forked child: another thread of the parent may have been sweeping; what it had moved away is put back.
+ */
 void blocks_after_fork(void);
+
+/* A handler has jumped out of whatever this thread did in the table: ends a sweep of its. */
+void blocks_abandoned(void);
 
 /* Where few blocks are entered: as blocks_put and blocks_remove, and keeps count of them by page, so that
  * blocks_none_near can tell soon that an address has none. */
@@ -104,6 +108,17 @@ static inline struct blocks_leaf *blocks_find_leaf(uintptr_t address) {
         return NULL;
     at = address >> BLOCKS_LEAF_BITS & ((1u << BLOCKS_TABLE_BITS) - 1);
     return __atomic_load_n(&table->leaves[at], __ATOMIC_ACQUIRE);
+}
+
+extern uint32_t blocks_sweep_sequence; /* (atomic) odd while pages are away */
+
+/* Whether pages were away at some moment since the sequence was `before`: then what was found may be stale.
+ */
+static inline bool blocks_swept_since(uint32_t before) {
+    /* What was done to the entry precedes this load. For the compiler only: pages are moved by a call that
+     * waits until no processor knows the old place, so who sees the entry gone sees the odd sequence. */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    return __builtin_expect((before & ~1u) != __atomic_load_n(&blocks_sweep_sequence, __ATOMIC_RELAXED), 0);
 }
 
 /* Whether no block was put_counted in the page of the address. */
@@ -164,11 +179,17 @@ static inline bool blocks_near_remove(const struct blocks_near *near, uintptr_t 
     uint32_t *place = blocks_near_place(near, address);
     if (__builtin_expect(place == NULL || address % 16 != 0, 0))
         return false;
+    /* acquire: partner of the releases in take_away (blocks.c) */
+    uint32_t before = __atomic_load_n(&blocks_sweep_sequence, __ATOMIC_ACQUIRE);
     uint32_t entry = __atomic_load_n(place, __ATOMIC_RELAXED) ^ blocks_near_tag(address);
     /* 0 or bit 31: the place is empty; above: another block's, of the other tag */
     if (__builtin_expect(entry - 1 >= ((uint32_t)1 << 31) - 1, 0))
         return false;
     __atomic_store_n(place, 0, __ATOMIC_RELAXED);
+    if (blocks_swept_since(before)) { /* its page may have gone between the two, and a sweep puts it back */
+        __atomic_store_n(place, entry ^ blocks_near_tag(address), __ATOMIC_RELAXED); /* it lives until now */
+        return false;
+    }
     *block = (struct block){entry >> BLOCKS_CELL_BITS, entry & BLOCKS_CELL_MASK};
     return true;
 }

@@ -32,8 +32,13 @@ bool guard_verifying(void) {
     return __atomic_load_n(&verifying, __ATOMIC_ACQUIRE); /* partner: track_verify */
 }
 
+/* Not by own_word: who starts or stops changes the two one after the other. */
+static inline bool is_word_of_own(uint32_t word) {
+    return word != GUARD_WIPED && word != GUARD_ADOPTING;
+}
+
 static inline bool is_own(void) {
-    return guard_word() == __atomic_load_n(&own_word, __ATOMIC_RELAXED);
+    return is_word_of_own(guard_word());
 }
 
 /* ---- being in the right process ---- */
@@ -85,6 +90,7 @@ static bool adopt(void) {
     snapshot_after_fork();
     tracing_after_fork();
     unwind_after_fork();
+    image_publish();
     return true;
 }
 
@@ -110,7 +116,7 @@ static __attribute__((noinline)) bool become_own(void) {
         return false;
     if (!__atomic_compare_exchange_n(&guard_page.word, &wiped, GUARD_ADOPTING, false, __ATOMIC_ACQUIRE,
                                      __ATOMIC_RELAXED))
-        return wiped == __atomic_load_n(&own_word, __ATOMIC_RELAXED) || adopted_elsewhere();
+        return is_word_of_own(wiped) || adopted_elsewhere();
     __atomic_store_n(&adopter, sys_tid(), __ATOMIC_RELAXED);
     uintptr_t before = guard.inside;
     if (before == 0)
@@ -177,13 +183,16 @@ static void count_deferred(struct thread *thread) {
     do {
         count = __atomic_load_n(&thread->deferred_count, __ATOMIC_RELAXED);
         for (; done < count && done < DEFERRED_MAX; done++) {
-            const struct deferred *event = &thread->deferred[done];
+            struct deferred *event = &thread->deferred[done];
+            if (event->cell == 0) /* a handler jumped out of the one that was about to write it */
+                continue;
             if (event->mapping)
                 counters_mapping(thread, event->cell, event->blocks, event->size_bytes, event->freed);
             else if (thread->details != NULL)
                 count_detailed(thread, event, &thread->details->deferred[done]);
             else
                 counters_event(thread, event->cell, event->size_bytes, event->freed);
+            event->cell = 0;
         }
     } while (!__atomic_compare_exchange_n(&thread->deferred_count, &count, 0, false, __ATOMIC_RELAXED,
                                           __ATOMIC_RELAXED));
@@ -215,8 +224,10 @@ bool guard_enter_slowly(uintptr_t frame, struct thread **thread, bool *nested) {
         return guard.inside < GUARD_MUTED && guard.thread != NULL && is_own() &&
                guard_word() != GUARD_STOPPED;
     }
-    if (guard.inside != 0 && guard.thread != NULL) /* the jump may have come in the middle of a walk */
+    if (guard.inside != 0 && guard.thread != NULL) { /* the jump may have left a walk or a sweep half done */
         unwind_reset(&guard.thread->stack);
+        blocks_abandoned();
+    }
     *nested = false;
     guard_open(frame);
     track_begin();
@@ -236,9 +247,13 @@ static void defer(struct thread *thread, struct deferred event, const struct hap
         image_lose(HT_LOSS_DEFERRED, 1); /* at once: a thread whose handler jumped out may never leave */
         return;
     }
+    uint32_t cell = event.cell;
+    event.cell = 0;
     thread->deferred[at] = event;
     if (happening != NULL && thread->details != NULL)
         thread->details->deferred[at] = *happening;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    thread->deferred[at].cell = cell; /* last: it says that the event is there */
 }
 
 void guard_defer(struct thread *thread, struct block block, bool freed, const struct happening *happening) {

@@ -83,8 +83,9 @@ static uint32_t new_cell(struct thread *self, uint32_t stack, bool context) {
         return 0;
     uint32_t id = (*next)++;
     struct ht_cell *cell = &image_cells[id];
-    cell->slot = self->slot;
-    cell->peak_sequence = (uint32_t)__atomic_load_n(&image_header->totals.peak_sequence, __ATOMIC_RELAXED);
+    uint32_t sequence = (uint32_t)__atomic_load_n(&image_header->totals.peak_sequence, __ATOMIC_RELAXED);
+    __atomic_store_n(&cell->slot, self->slot, __ATOMIC_RELAXED); /* readers go by `stack` */
+    __atomic_store_n(&cell->peak_sequence, sequence, __ATOMIC_RELAXED);
     __atomic_store_n(&cell->stack, stack, __ATOMIC_RELEASE); /* partner: readers' acquire */
     return id;
 }
@@ -148,7 +149,11 @@ uint32_t cells_of_same_stack(struct thread *self, uint32_t cell) {
         uint32_t own = find(self, cells_stack(cell), cells_context(cell) != 0);
         if (own == self->overflow_cell)
             return own;
-        *known = (struct foreign){cell, own};
+        known->cell = 0; /* a handler on top of this may never come back here */
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        known->own = own;
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        known->cell = cell;
     }
     return known->own;
 }

@@ -330,9 +330,17 @@ static uint64_t touchable(enum ht_region_id id) {
     return region->used_records < committed ? region->used_records : committed;
 }
 
+/* The parent went on while the cells were copied: to one that was handed out before it may have given a stack
+ * that is not among those copied. No block of the child's is counted there. */
+static struct ht_cell blank(const struct ht_cell *cell, uint64_t stacks) {
+    return cell->stack < stacks ? (struct ht_cell){.stack = cell->stack, .slot = cell->slot}
+                                : (struct ht_cell){0};
+}
+
 void counters_reset(void) {
+    uint64_t stacks = touchable(HT_REGION_STACKS);
     for (uint64_t i = 1; i < touchable(HT_REGION_CELLS); i++)
-        image_cells[i] = (struct ht_cell){.stack = image_cells[i].stack, .slot = image_cells[i].slot};
+        image_cells[i] = blank(&image_cells[i], stacks);
     for (uint64_t i = 1; i < touchable(HT_REGION_SAMPLES); i++)
         image_samples[i] = (struct ht_sample){0};
     contexts_clear();

@@ -312,13 +312,17 @@ static bool place_header(const struct ht_header *draft) {
     return true;
 }
 
+void image_publish(void) {
+    __atomic_thread_fence(__ATOMIC_RELEASE); /* partner: a reader's acquire after it saw the magic */
+    memcpy(image_header->magic, HT_MAGIC, sizeof image_header->magic);
+}
+
 /* Puts the header of `draft` into a mapping of fd (or of memory). A disk with room for no more than that is
  * full: no stack could be kept there, not even those that stand for a reason. */
 static bool install(void *mapping, const struct ht_header *draft) {
     image_header = mapping;
     if (mapping != NULL && place_header(draft) && commit(&image_header->regions[HT_REGION_STACKS], 1)) {
-        __atomic_thread_fence(__ATOMIC_RELEASE); /* partner: a reader's acquire after it saw the magic */
-        memcpy(image_header->magic, HT_MAGIC, sizeof image_header->magic);
+        image_publish();
         sys_advise(image_header, image_bytes, MADV_DONTDUMP);
         return true;
     }
@@ -409,7 +413,6 @@ static bool reopen_regions(const struct ht_header *draft) {
 static void draft_child(struct ht_header *draft) {
     memset(draft, 0, sizeof *draft);
     fill_header(draft);
-    memcpy(draft->magic, HT_MAGIC, sizeof draft->magic);
     memcpy(draft->hash_key, image_header->hash_key, sizeof draft->hash_key);
     memcpy(draft->unwinder, image_header->unwinder, sizeof draft->unwinder);
     draft->budget_bytes = image_header->budget_bytes;

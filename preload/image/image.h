@@ -40,8 +40,10 @@ extern const enum ht_region_id image_reading_order[HT_REGIONS];
 bool image_create(void);
 
 /* In a forked child whose mapping is still its parent's: makes a file of the child's own, copies what is
- * in use, and maps it in place. False when neither file nor memory could be had: stop tracing. */
+ * in use, and maps it in place. False when neither file nor memory could be had: stop tracing. Nobody else
+ * takes it for an image before image_publish: its figures are the parent's yet. */
 bool image_adopt(void);
+void image_publish(void);
 
 /* Reserves `count` consecutive records and returns the first, or 0 when the region, the budget or the
  * disk is full. Their bytes are 0. */

@@ -26,6 +26,7 @@
 #define BUFFER_BYTES (256u << 10)
 #define TRIES        10000u
 #define CELL_RETRIES 1000u
+#define PEAK_TRIES   3
 
 static struct {
     uint32_t busy; /* (atomic) */
@@ -40,13 +41,19 @@ void snapshot_after_fork(void) {
 
 /* ---- regions ---- */
 
+/* Relaxed: what orders the words is around it. */
+static void copy_words(uint64_t *to, const uint64_t *from, size_t bytes) {
+    for (size_t i = 0; i < bytes / sizeof *to; i++)
+        to[i] = __atomic_load_n(from + i, __ATOMIC_RELAXED);
+}
+
 /* One cell as it was between two updates. Its owner may be the thread that this handler interrupted, so
  * the wait is bounded: the row is then within one event. */
 static void copy_cell(struct ht_cell *to, const struct ht_cell *from) {
     for (uint32_t i = 0; i < CELL_RETRIES; i++) {
         uint32_t before = __atomic_load_n(&from->write_sequence, __ATOMIC_ACQUIRE);
-        *to = *(const volatile struct ht_cell *)from;
-        __atomic_thread_fence(__ATOMIC_ACQUIRE); /* partner: open_cell's release fence */
+        copy_words((uint64_t *)(void *)to, (const uint64_t *)(const void *)from, sizeof *to);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE); /* partner: the release fence in counters_open */
         if ((before & 1) == 0 && before == __atomic_load_n(&from->write_sequence, __ATOMIC_RELAXED))
             break;
     }
@@ -112,6 +119,27 @@ static int write_region(int fd, enum ht_region_id id, uint64_t *offset) {
     return 0;
 }
 
+/* Cells, and the number of the maximum that they count from, if possible of one moment: as the reader of an
+ * image does. */
+static int write_cells(int fd, uint64_t *offset) {
+    const struct ht_region bounds = work.header.regions[HT_REGION_CELLS];
+    const uint64_t from = *offset, *sequence = &image_header->totals.peak_sequence;
+    int error = 0;
+    for (int i = 0; i < PEAK_TRIES && error == 0; i++) {
+        *offset = from;
+        work.header.regions[HT_REGION_CELLS] = bounds;
+        /* acquire, here and below: partner of the release in advance_peak */
+        uint64_t before = __atomic_load_n(sequence, __ATOMIC_ACQUIRE);
+        copy_words((uint64_t *)&work.header.totals, (const uint64_t *)&image_header->totals,
+                   sizeof work.header.totals);
+        work.header.totals.peak_sequence = before;
+        error = write_region(fd, HT_REGION_CELLS, offset);
+        if (before == __atomic_load_n(sequence, __ATOMIC_ACQUIRE))
+            break;
+    }
+    return error;
+}
+
 /* ---- the file ---- */
 
 static void draft_header(enum ht_trigger trigger, const char *label, uint32_t number) {
@@ -144,8 +172,8 @@ static bool size_allowed(void) {
 
 static int write_file(int fd) {
     uint64_t offset = HT_HEADER_BYTES;
-    int error = 0;
-    for (int i = 0; i < HT_REGIONS && error == 0; i++)
+    int error = write_cells(fd, &offset);
+    for (int i = 1; i < HT_REGIONS && error == 0; i++) /* the first are the cells */
         error = write_region(fd, image_reading_order[i], &offset);
     work.header.header_checksum = 0;
     memset(work.buffer, 0, HT_HEADER_BYTES);

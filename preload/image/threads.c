@@ -10,6 +10,8 @@
 #include "counters.h"
 #include "image.h"
 
+#include <stddef.h>
+
 #define SLOTS_MAX 32768u
 #define PROBES    8u
 
@@ -48,17 +50,35 @@ static struct thread *new_state(uint32_t slot) {
     return self;
 }
 
+/* Who holds a slot, and as the how-manieth thread: one word, for a tid alone comes back. Between the question
+ * whether it is gone and the exchange a thread may inherit the slot and end, and the next one be given the
+ * old tid. */
+union holder {
+    struct {
+        uint32_t tid, threads;
+    };
+    uint64_t word;
+};
+_Static_assert(offsetof(struct ht_slot, threads) == offsetof(struct ht_slot, tid) + sizeof(uint32_t) &&
+                   offsetof(struct ht_slot, tid) % sizeof(uint64_t) == 0,
+               "they are a word");
+
+typedef uint64_t __attribute__((may_alias)) holder_word;
+
 static bool try_inherit(uint32_t slot, uint32_t tid) {
-    struct ht_slot *record = &image_slots[slot];
-    uint32_t owner = __atomic_load_n(&record->tid, __ATOMIC_RELAXED);
+    holder_word *record = (holder_word *)&image_slots[slot].tid;
+    /* acquire: who is named here was there before; the kernel is asked after that */
+    union holder owner = {.word = __atomic_load_n(record, __ATOMIC_ACQUIRE)};
+    union holder heir = {.tid = tid, .threads = owner.threads + 1};
     if (__atomic_load_n(&states[slot], __ATOMIC_RELAXED) == NULL)
         return false;
-    if (owner != 0 && owner != tid && sys_thread_exists(sys_pid(), owner))
+    if (owner.tid != 0 && owner.tid != tid && sys_thread_exists(sys_pid(), owner.tid))
         return false;
     /* acquire: the dead thread's stores are visible, the kernel ordered its end before our ESRCH */
-    if (!__atomic_compare_exchange_n(&record->tid, &owner, tid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+    if (!__atomic_compare_exchange_n(record, &owner.word, heir.word, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED))
         return false;
-    if (owner == 0) /* free since a fork: it was not among those in use */
+    if (owner.tid == 0) /* free since a fork: it was not among those in use */
         counters_thread_joined();
     return true;
 }
@@ -90,6 +110,7 @@ static struct thread *new_slot(uint32_t tid) {
     if (slot == 0 || slot >= SLOTS_MAX)
         return NULL;
     __atomic_store_n(&image_slots[slot].tid, tid, __ATOMIC_RELAXED);
+    __atomic_store_n(&image_slots[slot].threads, 1, __ATOMIC_RELAXED);
     struct thread *self = new_state((uint32_t)slot);
     if (self == NULL) {
         __atomic_store_n(&exhausted, 1, __ATOMIC_RELAXED);
@@ -112,7 +133,6 @@ struct thread *threads_claim(void) {
     if (slot != 0)
         unwind_reset(&self->stack);
     self->context = self->scope_count = 0; /* of the thread that had the slot */
-    image_slots[self->slot].threads++;
     self->random = image_header->hash_key[0] + ((uint64_t)image_header->pid << 32) + tid;
     return self;
 }

@@ -43,7 +43,9 @@ static bool count_range(uintptr_t start, uintptr_t end) {
     }
     ranges[i].start = start;
     ranges[i].end = end;
-    __atomic_store_n(&ranges[i].times, 1, __ATOMIC_RELEASE); /* partner: reused_code_salt_within */
+    /* release: partner of reused_code_salt_within. An addition: another thread may have found the range as
+     * soon as both its bounds were there, and have counted it. */
+    __atomic_fetch_add(&ranges[i].times, 1, __ATOMIC_RELEASE);
     widen_hull(start, end);
     return true;
 }

@@ -17,6 +17,8 @@
 
 /* A writer needs some ns for an event; one that was killed in the middle leaves the sequence odd. */
 #define SEQLOCK_TRIES 1000
+#define NAPS          100
+#define NAP_NS        200000
 #define PEAK_TRIES    3
 
 /* ---- records that move ---- */
@@ -27,17 +29,29 @@ static void copy_words(uint64_t *to, const uint64_t *from, size_t bytes) {
         to[i] = __atomic_load_n(from + i, __ATOMIC_ACQUIRE);
 }
 
-/* Copies a record that is written under the sequence of a cell. After SEQLOCK_TRIES: as it is, within one
- * event of the truth. */
-static void copy_guarded(void *to, const void *from, size_t bytes, const struct ht_cell *cell) {
+/* Copies a record that is written under the sequence of a cell. False after SEQLOCK_TRIES: it is
+ * within one event of the truth then. */
+static bool copy_guarded(void *to, const void *from, size_t bytes, const struct ht_cell *cell) {
     for (int i = 0; i < SEQLOCK_TRIES; i++) {
         /* acquire: partner of the owner's release of the even value */
         uint32_t before = __atomic_load_n(&cell->write_sequence, __ATOMIC_ACQUIRE);
         copy_words(to, from, bytes);
         uint32_t after = __atomic_load_n(&cell->write_sequence, __ATOMIC_RELAXED);
         if (before == after && (before & 1) == 0)
-            return;
+            return true;
     }
+    return false;
+}
+
+/* An owner that was put to sleep in the middle of an event is worth a while, but not each cell of a file that
+ * somebody has made up: naps are for a whole region. A dead one will not go on. */
+static int naps_for(const struct tables *self) {
+    return self->running ? NAPS : 0;
+}
+
+static void copy_settled(void *to, const void *from, size_t bytes, const struct ht_cell *cell, int *naps) {
+    while (!copy_guarded(to, from, bytes, cell) && (*naps)-- > 0)
+        nanosleep(&(struct timespec){0, NAP_NS}, NULL);
 }
 
 /* The bytes of a region that are both in use and committed. */
@@ -50,15 +64,15 @@ static uint64_t readable_bytes(const struct ht_region *region) {
     return (used < whole ? used : whole) * region->record_bytes;
 }
 
-static void copy_cells_of(struct records *to, const struct ht_cell *from) {
+static void copy_cells_of(struct records *to, const struct ht_cell *from, int naps) {
     for (uint32_t i = 0; i < to->count; i++)
-        copy_guarded((struct ht_cell *)to->at + i, from + i, sizeof *from, from + i);
+        copy_settled((struct ht_cell *)to->at + i, from + i, sizeof *from, from + i, &naps);
 }
 
 static bool copy_region(struct records *to, enum ht_region_id id, const char *bytes,
-                        const struct ht_header *layout, struct error *error) {
+                        const struct tables *self, struct error *error) {
     const struct ht_region *live = &((const struct ht_header *)(const void *)bytes)->regions[id];
-    struct ht_region region = layout->regions[id];
+    struct ht_region region = self->header.regions[id];
     region.used_records = __atomic_load_n(&live->used_records, __ATOMIC_ACQUIRE);
     region.committed_bytes = __atomic_load_n(&live->committed_bytes, __ATOMIC_ACQUIRE);
     uint64_t size = readable_bytes(&region);
@@ -66,7 +80,7 @@ static bool copy_region(struct records *to, enum ht_region_id id, const char *by
     if (!tables_reserve(to, id, size, error))
         return false;
     if (id == HT_REGION_CELLS)
-        copy_cells_of(to, (const struct ht_cell *)(const void *)from);
+        copy_cells_of(to, (const struct ht_cell *)(const void *)from, naps_for(self));
     else
         memcpy(to->at, from, size);
     return true;
@@ -76,15 +90,16 @@ static bool copy_region(struct records *to, enum ht_region_id id, const char *by
 static bool copy_details(struct tables *self, const char *bytes, struct error *error) {
     struct records *to = &self->region[HT_REGION_DETAILS];
     const struct ht_header *layout = &self->header;
-    if (!copy_region(to, HT_REGION_DETAILS, bytes, layout, error))
+    int naps = naps_for(self);
+    if (!copy_region(to, HT_REGION_DETAILS, bytes, self, error))
         return false;
     if (to->count > self->region[HT_REGION_CELLS].count)
         to->count = self->region[HT_REGION_CELLS].count;
     const void *cells = bytes + layout->regions[HT_REGION_CELLS].offset;
     const void *details = bytes + layout->regions[HT_REGION_DETAILS].offset;
     for (uint32_t i = 0; i < to->count; i++)
-        copy_guarded((struct ht_detail *)to->at + i, (const struct ht_detail *)details + i,
-                     sizeof(struct ht_detail), (const struct ht_cell *)cells + i);
+        copy_settled((struct ht_detail *)to->at + i, (const struct ht_detail *)details + i,
+                     sizeof(struct ht_detail), (const struct ht_cell *)cells + i, &naps);
     return true;
 }
 
@@ -92,8 +107,9 @@ static bool copy_details(struct tables *self, const char *bytes, struct error *e
 static bool copy_cells(struct tables *self, const char *bytes, struct error *error) {
     const struct ht_header *live = (const void *)bytes;
     for (int i = 0; i < PEAK_TRIES; i++) {
-        self->header.totals = live->totals;
-        if (!copy_region(&self->region[HT_REGION_CELLS], HT_REGION_CELLS, bytes, &self->header, error))
+        /* before the cells: its acquire loads are partners of the release in advance_peak */
+        copy_words((uint64_t *)&self->header.totals, (const uint64_t *)&live->totals, sizeof live->totals);
+        if (!copy_region(&self->region[HT_REGION_CELLS], HT_REGION_CELLS, bytes, self, error))
             return false;
         if (__atomic_load_n(&live->totals.peak_sequence, __ATOMIC_ACQUIRE) ==
             self->header.totals.peak_sequence)
@@ -118,11 +134,11 @@ static bool copy_all(struct tables *self, const char *bytes, struct error *error
     if (self->running)
         self->header.taken_monotonic_ns = now_ns();
     for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-        if (!copy_region(&self->region[order[i]], order[i], bytes, &self->header, error))
+        if (!copy_region(&self->region[order[i]], order[i], bytes, self, error))
             return false;
     for (int i = 0; i < HT_REGIONS; i++)
         self->header.regions[i].used_records = self->region[i].count;
-    return !self->running || copy_region(&self->cells_later, HT_REGION_CELLS, bytes, &self->header, error);
+    return !self->running || copy_region(&self->cells_later, HT_REGION_CELLS, bytes, self, error);
 }
 
 static bool freeze_into(struct tables *self, const void *bytes, size_t size_bytes, const char *name,

@@ -198,6 +198,22 @@ static void inherits_after_a_fork(void **state) {
     assert_int_equal(sums.peak, 35);
 }
 
+/* The parent went on while the child copied: a cell of the parent's has a stack that the child's table has
+ * not. */
+static void knows_no_later_stacks(void **state) {
+    (void)state;
+    uint32_t known = cells_find(self, FIRST + 2), later = cells_find(self, FIRST + 3);
+    uint32_t bound = (uint32_t)image_header->regions[HT_REGION_STACKS].used_records;
+    counters_allocated(self, later, 10);
+    image_cells[later].stack = bound;
+    start_over();
+    assert_int_equal(image_cells[known].stack, FIRST + 2);
+    assert_int_equal(image_cells[known].slot, self->slot);
+    assert_int_equal(image_cells[later].stack, HT_STACK_NONE);
+    assert_int_equal(image_cells[later].allocations, 0);
+    image_cells[later].stack = FIRST + 3; /* for the tests that follow */
+}
+
 /* A cell whose owner was killed in the middle of an update, and inherited by another thread. */
 static void heals_a_broken_sequence(void **state) {
     (void)state;
@@ -328,15 +344,16 @@ static void loses_nothing(void **state) {
 
 static int set_up(void **state) {
     int error = setup_image(state);
-    self = error == 0 ? threads_claim() : NULL;
+    self = error == 0 && image_take(HT_REGION_STACKS, FIRST + STACKS) != 0 ? threads_claim() : NULL;
     return self != NULL ? 0 : -1;
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_the_log),         cmocka_unit_test(counts_zero_sizes),
-        cmocka_unit_test(inherits_after_a_fork),  cmocka_unit_test(heals_a_broken_sequence),
-        cmocka_unit_test(stays_within_the_bound), cmocka_unit_test(loses_nothing),
+        cmocka_unit_test(equals_the_log),        cmocka_unit_test(counts_zero_sizes),
+        cmocka_unit_test(inherits_after_a_fork), cmocka_unit_test(heals_a_broken_sequence),
+        cmocka_unit_test(knows_no_later_stacks), cmocka_unit_test(stays_within_the_bound),
+        cmocka_unit_test(loses_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -317,6 +317,9 @@ static bool adopts(void) {
     uint32_t parent = image_header->pid;
     uint64_t key = image_header->hash_key[0];
     bool right = CHECK(image_adopt());
+    right &= CHECK(image_header->magic[0] == '\0'); /* not before its figures are the child's */
+    image_publish();
+    right &= CHECK(memcmp(image_header->magic, HT_MAGIC, sizeof image_header->magic) == 0);
     right &= CHECK(image_header->pid == (uint32_t)getpid() && image_header->parent_pid == parent);
     right &= CHECK(image_header->regions[HT_REGION_STACKS].used_records == used);
     right &= CHECK(image_header->hash_key[0] == key && image_stacks[HT_STACK_OVERFLOW].hash_lo == 1);
@@ -340,6 +343,36 @@ static void gives_a_child_its_own_body(void) {
 static void gives_a_child_its_own(void **state) {
     (void)state;
     in_a_child(gives_a_child_its_own_body);
+}
+
+/* Another thread of the parent commits more between the fork and the child's first event. */
+static bool adopts_what_came_later(void) {
+    while (__atomic_load_n(&image_cells[1].frees, __ATOMIC_ACQUIRE) == 0)
+        usleep(1000);
+    bool right = CHECK(image_adopt());
+    right &= CHECK(image_header->pid == (uint32_t)getpid() && image_cells[5000].allocations == 99);
+    image_remove();
+    return right;
+}
+
+static void gives_a_child_what_came_later_body(void) {
+    if (!start("HEAPTALLY_MEMORY=16M"))
+        return;
+    CHECK(image_take(HT_REGION_CELLS, 100) != 0);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(adopts_what_came_later() ? 0 : 1);
+    int status = 0;
+    CHECK(image_take(HT_REGION_CELLS, 5000) != 0);
+    image_cells[5000].allocations = 99;
+    __atomic_store_n(&image_cells[1].frees, 1, __ATOMIC_RELEASE);
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    image_remove();
+}
+
+static void gives_a_child_what_came_later(void **state) {
+    (void)state;
+    in_a_child(gives_a_child_what_came_later_body);
 }
 
 /* Whether it can be traced is one thing; it must not be killed. */
@@ -381,6 +414,7 @@ int main(void) {
         cmocka_unit_test(shrinks_with_the_address_space),
         cmocka_unit_test(gives_up_without_memory),
         cmocka_unit_test(gives_a_child_its_own),
+        cmocka_unit_test(gives_a_child_what_came_later),
         cmocka_unit_test(spares_a_child_under_limits),
     };
     test_directory();

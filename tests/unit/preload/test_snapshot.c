@@ -272,6 +272,28 @@ static void tells_its_session(void **state) {
     free(file);
 }
 
+/* A cell that was handed out ahead, and has got its stack after the bounds were read. */
+static void leaves_out_what_came_later(void **state) {
+    (void)state;
+    uint32_t id = self->next_cell - 1, stack = image_cells[id].stack;
+    size_t bytes;
+    set_out("later");
+    image_cells[id].stack = (uint32_t)image_header->regions[HT_REGION_STACKS].used_records;
+    assert_true(image_cells[id].allocations != 0);
+    assert_true(snapshot_take(HT_TRIGGER_API, "") != 0);
+    image_cells[id].stack = stack;
+    char *file = read_all(in_directory("later"), &bytes);
+    assert_non_null(file);
+    const struct ht_header *header = (const void *)file;
+    const struct ht_region *region = &header->regions[HT_REGION_CELLS];
+    assert_true(id < region->used_records);
+    const struct ht_cell *cell = (const struct ht_cell *)(const void *)(file + region->offset) + id;
+    assert_int_equal(cell->stack, HT_STACK_NONE);
+    assert_int_equal(cell->allocations, 0);
+    assert_int_equal(cell[-1].allocations, image_cells[id - 1].allocations);
+    free(file);
+}
+
 static int set_up(void **state) {
     if (setup_image(state) != 0 || (self = threads_claim()) == NULL)
         return -1;
@@ -285,7 +307,7 @@ int main(void) {
         cmocka_unit_test(cuts_long_labels),     cmocka_unit_test(does_not_wait_for_itself),
         cmocka_unit_test(expands_patterns),     cmocka_unit_test(never_overwrites),
         cmocka_unit_test(overwrites_when_told), cmocka_unit_test(counts_what_it_cannot_write),
-        cmocka_unit_test(tells_its_session),
+        cmocka_unit_test(tells_its_session),    cmocka_unit_test(leaves_out_what_came_later),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
