@@ -70,21 +70,17 @@ void index_prefetch(const struct index *self, uint64_t hash) {
 
 /* ---- growing ---- */
 
-/* `to` is still this thread's own. Its entries are atomic for ThreadSanitizer alone, to which an address that
- * another thread has mapped and unmapped before, by system calls that it does not see, is shared. */
-static void copy_entries(struct index_table *to, uint32_t size, struct index_table *from) {
-    uint32_t filled = 0;
+static void copy_entries(struct index_table *to, struct index_table *from) {
     for (uint32_t i = 0; i < from->size; i++) {
         uint64_t entry = __atomic_load_n(&from->entries[i], __ATOMIC_ACQUIRE);
         if (entry == 0)
             continue;
-        uint64_t at = place(entry, size);
-        while (__atomic_load_n(&to->entries[at], __ATOMIC_RELAXED) != 0)
-            at = after(at, size);
-        __atomic_store_n(&to->entries[at], entry, __ATOMIC_RELAXED);
-        filled++;
+        uint64_t at = place(entry, to->size);
+        while (to->entries[at] != 0)
+            at = after(at, to->size);
+        to->entries[at] = entry;
+        to->filled++;
     }
-    __atomic_store_n(&to->filled, filled, __ATOMIC_RELAXED);
 }
 
 static void give_back(struct index_table *old) {
@@ -100,9 +96,9 @@ static struct index_table *grow(struct index *self, struct index_table *old) {
     struct index_table *fresh = arena_map(table_bytes(size));
     if (fresh == NULL)
         return old; /* fuller than it should be, yet correct */
-    __atomic_store_n(&fresh->size, size, __ATOMIC_RELAXED);
+    fresh->size = size;
     if (old != NULL)
-        copy_entries(fresh, size, old);
+        copy_entries(fresh, old);
     struct index_table *present = old;
     if (__atomic_compare_exchange_n(&self->table, &present, fresh, false, __ATOMIC_ACQ_REL,
                                     __ATOMIC_ACQUIRE)) {
@@ -110,7 +106,9 @@ static struct index_table *grow(struct index *self, struct index_table *old) {
             give_back(old);
         return fresh;
     }
+#ifndef __SANITIZE_THREAD__ /* it sees no system call, and would hold whoever maps the address next for a sharer */
     sys_unmap(fresh, table_bytes(size));
+#endif
     return present;
 }
 
