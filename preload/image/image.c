@@ -387,7 +387,8 @@ static bool copy_regions(struct ht_header *draft, int fd) {
         /* used before committed: what is used by then is committed by now */
         to->used_records = __atomic_load_n(&from->used_records, __ATOMIC_ACQUIRE);
         to->committed_bytes = __atomic_load_n(&from->committed_bytes, __ATOMIC_ACQUIRE);
-        if (image_reading_order[i] == HT_REGION_DETAILS) /* large, and counted anew: the child's begin empty */
+        /* large, and counted anew: the child's begin empty */
+        if (image_reading_order[i] == HT_REGION_DETAILS)
             to->committed_bytes = to->used_records = 0;
         draft->committed_bytes += to->committed_bytes;
         uint64_t bytes = smaller(to->used_records * to->record_bytes, to->committed_bytes);

@@ -27,7 +27,7 @@ extern struct ht_slot *image_slots;
 extern struct ht_sample *image_samples;      /* of a cell, by its id; only where blocks are sampled */
 extern struct ht_mismatch *image_mismatches; /* only where stacks are verified */
 extern struct ht_context *image_contexts;
-extern struct ht_detail *image_details;      /* of a cell, by its id; see details.h */
+extern struct ht_detail *image_details; /* of a cell, by its id; see details.h */
 
 /* The order in which regions and their bounds must be read while others write: what names before what it
  * names. Cells name slots and stacks, stacks frames and contexts, frames PCs, PCs modules, modules and

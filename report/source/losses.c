@@ -34,8 +34,8 @@ static const struct {
     {HT_LOSS_DETAILS, "details",
      "events of stacks that found no room for details; give more memory (HEAPTALLY_MEMORY)"},
     {HT_LOSS_BIRTHS, "births",
-     "blocks of which waste, age and lifetime are not known, since there was no room for their births; give more "
-     "memory (HEAPTALLY_MEMORY)"},
+     "blocks of which waste, age and lifetime are not known, since there was no room for their births; "
+     "give more memory (HEAPTALLY_MEMORY)"},
 };
 _Static_assert(sizeof kinds / sizeof *kinds + 2 == LOSSES_COUNT,
                "one more for lost frees, which the slots count, and one for everything");

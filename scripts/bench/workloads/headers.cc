@@ -14,12 +14,8 @@
 #include <variant>
 #include <vector>
 
-template <unsigned N> struct Triangle {
-    static constexpr unsigned long value = N + Triangle<N - 1>::value;
-};
-template <> struct Triangle<0> {
-    static constexpr unsigned long value = 0;
-};
+template <unsigned N> struct Triangle { static constexpr unsigned long value = N + Triangle<N - 1>::value; };
+template <> struct Triangle<0> { static constexpr unsigned long value = 0; };
 
 using Value = std::variant<int, double, std::string, std::vector<int>>;
 

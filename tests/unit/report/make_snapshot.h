@@ -29,7 +29,7 @@ uint32_t make_context(struct tables *tables, uint32_t domain);
 void make_samples(struct tables *tables, uint64_t sample_bytes);
 struct ht_sample *made_sample(struct tables *tables, uint32_t cell);
 
-/* Makes the tables those of a process with details: an empty record of DETAILS for each cell that is there. */
+/* Makes the tables those of a process with details: each cell that is there has an empty record. */
 void make_details(struct tables *tables, uint64_t temporary_below);
 struct ht_detail *made_detail(struct tables *tables, uint32_t cell);
 
