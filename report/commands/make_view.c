@@ -21,7 +21,8 @@ static struct view_frame frame_of(const struct frames *frames, frame_id id) {
 
 _Static_assert((int)VIEW_LINENO == KEY_LINENO && (int)VIEW_TRACEBACK == KEY_TRACEBACK &&
                    (int)VIEW_SIZE == KEY_SIZE && (int)VIEW_FREEING_THREAD == KEY_FREEING_THREAD &&
-                   (int)VIEW_KIND == KEY_KIND && VIEW_KEYS == KEYS_MAX + 1,
+                   (int)VIEW_KIND == KEY_KIND && (int)VIEW_SCOPE == KEY_SCOPE && (int)VIEW_TAG == KEY_TAG &&
+                   VIEW_KEYS == KEYS_MAX + 1,
                "a key of statistics is the same key of a view");
 
 static void take_missing(struct view_frame *place, const struct view_frame *part) {
@@ -53,7 +54,12 @@ static void take_sample(struct view_frame *place, const struct frames *frames, c
         place->module = sample.module;
 }
 
-/* What a group's parts say of its place, and its numbers. */
+/* What stands for a name says it as a function. */
+static const char *name_in(const struct view_frame *frame) {
+    return frame->function != NULL && frame->function[0] != '\0' ? frame->function : NULL;
+}
+
+/* What a group's parts say of its place, its numbers and its names. */
 static void fill_place(struct view_row *to, const struct statistic *from, const struct frames *frames,
                        const enum view_key *keys) {
     const frame_id *part = from->frames;
@@ -67,6 +73,10 @@ static void fill_place(struct view_row *to, const struct statistic *from, const 
             to->numbers[*keys] = frame.offset;
         if (*keys == VIEW_KIND)
             to->kind = kind_names[frame.offset];
+        if (*keys == VIEW_SCOPE)
+            to->scope = name_in(&frame);
+        if (*keys == VIEW_TAG)
+            to->tag = name_in(&frame);
     }
 }
 

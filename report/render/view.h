@@ -18,6 +18,8 @@ enum view_key {
     VIEW_SIZE,
     VIEW_FREEING_THREAD,
     VIEW_KIND,
+    VIEW_SCOPE,
+    VIEW_TAG,
     VIEW_KEYS,
 };
 
@@ -69,6 +71,7 @@ struct view_row {
     size_t frame_count;
     uint64_t numbers[VIEW_KEYS]; /* of VIEW_THREAD: its id; VIEW_DOMAIN; VIEW_SIZE: the power of two */
     const char *kind;            /* with VIEW_KIND: "malloc", "new" ... */
+    const char *scope, *tag;     /* with VIEW_SCOPE: OUTER/INNER; with VIEW_TAG; null: none */
     int64_t size, count;
     int64_t size_diff, count_diff;
     double size_error, count_error;           /* standard errors of estimates, see view_is_estimate */
