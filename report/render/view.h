@@ -163,16 +163,21 @@ struct view {
     struct view_histogram histogram;    /* of all rows together, if its kind is any */
     const struct view_rebuilt *rebuilt; /* of differences */
     size_t rebuilt_count;
-    struct view_domain *domains; /* those that have a name */
+    struct view_domain *domains; /* those that have a name, by number */
     size_t domain_count;
 };
 
 /* Null: it has none. */
 static inline const char *view_domain_name(const struct view *view, uint64_t number) {
-    for (size_t i = 0; i < view->domain_count; i++)
-        if (view->domains[i].number == number)
-            return view->domains[i].name;
-    return NULL;
+    size_t low = 0, high = view->domain_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (view->domains[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < view->domain_count && view->domains[low].number == number ? view->domains[low].name : NULL;
 }
 
 /* Whether sizes and counts are estimates, which renderers must mark. */

@@ -79,6 +79,10 @@ class ScopesTest(TestCase):
         self.assertRegex(text, r"(?m)^take \(.*scopes\.c\), tag odd, scope work/parse, domain 0: size=")
         self.assertRegex(text, r"(?m)^heaptally_track \(.*heaptally\.h\), no tag, no scope, domain pool: size=600 B")
 
+    def test_domains_are_named_beside(self):
+        rows = self.top(self.after, "-k", "domain,tag")["rows"]
+        self.assertEqual({row["domain"]: row.get("domain_name") for row in rows}, {0: None, 7: "pool", 389047: "device"})
+
     def test_filters(self):
         patterns = ("work", "work/parse", "parse", "*parse", "*/parse", "*", "w?rk", "[!w]*", "wor", "work/", "lex", "")
         for pattern in patterns:

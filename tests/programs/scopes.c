@@ -1,4 +1,4 @@
-/* scopes.c - blocks in nested scopes, with tags, of several threads and of a domain, and what is to be found.
+/* scopes.c - blocks in nested scopes, with tags, of several threads and of domains, and what is to be found.
  *
  * Prints `ready`, then takes two snapshots, labelled `before` and `after`. With each it prints what there is,
  * a line for each place that blocks are of, its fields separated by tabs:
@@ -17,7 +17,7 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { WORKERS = 4, ACCOUNTS = 64, DEPTH = 8, HEAP = 0, POOL = 7 };
+enum { WORKERS = 4, ACCOUNTS = 64, DEPTH = 8, HEAP = 0, POOL = 7, DEVICE = 389047 };
 
 struct account {
     pid_t thread;
@@ -103,9 +103,9 @@ static __attribute__((noinline)) void give(struct block block) {
     pthread_mutex_unlock(&lock);
 }
 
-static __attribute__((noinline)) void take_from_pool(uintptr_t address, long bytes) {
-    EXPECT_EQUAL(heaptally_track(POOL, address, (size_t)bytes), 0);
-    count(POOL, bytes);
+static __attribute__((noinline)) void take_from(unsigned domain, uintptr_t address, long bytes) {
+    EXPECT_EQUAL(heaptally_track(domain, address, (size_t)bytes), 0);
+    count(domain, bytes);
 }
 
 static void tell(const char *label) {
@@ -155,6 +155,7 @@ static void *work(void *own) {
 int main(void) {
     pthread_t workers[WORKERS];
     dprintf(STDOUT_FILENO, "ready\n");
+    EXPECT_EQUAL(heaptally_name_domain(DEVICE, "device"), 0);
     EXPECT_EQUAL(heaptally_name_domain(POOL, "pool"), 0);
     EXPECT_EQUAL(pthread_barrier_init(&barrier, NULL, WORKERS + 1), 0);
     take(100);
@@ -162,9 +163,10 @@ int main(void) {
     take(300);
     tag("");
     begin("work");
-    take_from_pool(1, 500);
+    take_from(POOL, 1, 500);
     end();
-    take_from_pool(2, 600);
+    take_from(POOL, 2, 600);
+    take_from(DEVICE, 2, 7000);
     for (size_t i = 0; i < WORKERS; i++)
         EXPECT_EQUAL(pthread_create(&workers[i], NULL, work, &parsed[i]), 0);
     pthread_barrier_wait(&barrier);
