@@ -20,8 +20,7 @@ struct wanted {
 };
 
 struct lines {
-    struct annotated_line
-        *items; /* owned; by the number that `index` has for the line, until they are sorted */
+    struct annotated_line *items; /* owned; item i is of line i of the index, until they are sorted */
     size_t count, room;
     struct interner *index;            /* owned */
     const char *file;                  /* the path that was found; null: none */

@@ -50,6 +50,7 @@ static void add(struct sum *sum, const struct ht_context *context) {
 static struct sum *sums_of(const struct tables *tables, bool (*is_one)(const struct tables_context *),
                            size_t *count) {
     uint32_t contexts = tables->region[HT_REGION_CONTEXTS].count;
+    *count = 0;
     struct sum *sums = contexts > 1 ? calloc(contexts, sizeof *sums) : NULL;
     struct interner *seen = sums != NULL ? interner_new() : NULL;
     for (uint32_t i = 1; seen != NULL && i < contexts; i++) {
@@ -60,8 +61,11 @@ static struct sum *sums_of(const struct tables *tables, bool (*is_one)(const str
         if (record->valid != 1 || !is_one(&context))
             continue;
         uint32_t at = number_of(seen, &context, &fresh);
-        if (at == INTERNER_NONE)
-            break;
+        if (at == INTERNER_NONE) {
+            free(sums);
+            interner_free(seen);
+            return NULL;
+        }
         if (fresh)
             sums[at].of = context;
         add(&sums[at], record);

@@ -14,8 +14,8 @@
  *     truncated_stacks, unmatched_frees, deferred_events       allocations, frees, events
  *     sampled_every_bytes                                      0: every block was traced
  *     sampled {allocations, frees}                             of a sampled process: traced, not estimated
- *     tracing, clears                                          false: the program had stopped it; how often it
- *                                                              cleared all traces
+ *     tracing                                                  false: the program had stopped it
+ *     clears                                                   how often it cleared all traces
  *     domains [{number, name, live_bytes, live_blocks, peak_bytes, allocated_bytes, allocations}]
  *                                                              all but the heap
  *     scopes [{name, begun, ... as above}]                     heaptally_scope_begin

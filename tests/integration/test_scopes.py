@@ -22,7 +22,9 @@ def inside(scope, pattern):
 
 
 def tagged(tag, pattern):
-    return not tag and not pattern if not tag or not pattern else fnmatch.fnmatchcase(tag, pattern)
+    if tag is None or not pattern:
+        return tag is None and not pattern
+    return fnmatch.fnmatchcase(tag, pattern)
 
 
 class ScopesTest(TestCase):
@@ -83,22 +85,18 @@ class ScopesTest(TestCase):
         rows = self.top(self.after, "-k", "domain,tag")["rows"]
         self.assertEqual({row["domain"]: row.get("domain_name") for row in rows}, {0: None, 7: "pool", 389047: "device"})
 
+    def assert_parted(self, what, pattern, takes):
+        """One filter takes what it should, and the same that excludes leaves the rest."""
+        for option, keep in ((f"--{what}", takes), (f"--exclude-{what}", lambda account: not takes(account))):
+            with self.subTest(option=option, pattern=pattern):
+                self.assertEqual(self.found(self.after, PLACES[1:], option, pattern),
+                                 self.expected("after", PLACES[1:], keep=keep))
+
     def test_filters(self):
-        patterns = ("work", "work/parse", "parse", "*parse", "*/parse", "*", "w?rk", "[!w]*", "wor", "work/", "lex", "")
-        for pattern in patterns:
-            with self.subTest(scope=pattern):
-                takes = lambda account: inside(account.scope, pattern)
-                self.assertEqual(self.found(self.after, PLACES[1:], "--scope", pattern),
-                                 self.expected("after", PLACES[1:], keep=takes))
-                self.assertEqual(self.found(self.after, PLACES[1:], "--exclude-scope", pattern),
-                                 self.expected("after", PLACES[1:], keep=lambda account: not takes(account)))
+        for pattern in ("work", "work/parse", "parse", "*parse", "*/parse", "*", "w?rk", "[!w]*", "wor", "work/", "lex", ""):
+            self.assert_parted("scope", pattern, lambda account: inside(account.scope, pattern))
         for pattern in ("odd", "o*", "*", "even", "eve", ""):
-            with self.subTest(tag=pattern):
-                takes = lambda account: tagged(account.tag, pattern)
-                self.assertEqual(self.found(self.after, PLACES[1:], "--tag", pattern),
-                                 self.expected("after", PLACES[1:], keep=takes))
-                self.assertEqual(self.found(self.after, PLACES[1:], "--exclude-tag", pattern),
-                                 self.expected("after", PLACES[1:], keep=lambda account: not takes(account)))
+            self.assert_parted("tag", pattern, lambda account: tagged(account.tag, pattern))
 
     def test_filters_together(self):
         """Any of a list, each of the lists, and none that excludes."""
