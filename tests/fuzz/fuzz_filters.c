@@ -17,6 +17,7 @@
 #include "source/model.h"
 #include "stats/statistics.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -283,6 +284,8 @@ static struct suppressions *read_suppressions(struct part file) {
 
 static char directory[256];
 static pid_t owner;
+static int start_fd,
+    project_fd; /* libFuzzer's directory, by which it names its corpus, and the blame file's */
 
 static void remove_directory(void) {
     char path[512];
@@ -298,13 +301,16 @@ static void make_directory(void) {
     const char *base = getenv("TMPDIR");
     char path[512];
     snprintf(directory, sizeof directory, "%s/heaptally-fuzz-XXXXXX", base != NULL ? base : "/tmp");
-    REQUIRE(mkdtemp(directory) != NULL && chdir(directory) == 0);
+    start_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    REQUIRE(start_fd >= 0 && mkdtemp(directory) != NULL && chdir(directory) == 0);
     owner = getpid();
     atexit(remove_directory);
     REQUIRE(mkdir("config", 0700) == 0 && mkdir("config/heaptally", 0700) == 0 &&
             mkdir("project", 0700) == 0);
     snprintf(path, sizeof path, "%s/config", directory);
-    REQUIRE(setenv("XDG_CONFIG_HOME", path, 1) == 0 && chdir("project") == 0);
+    REQUIRE(setenv("XDG_CONFIG_HOME", path, 1) == 0);
+    project_fd = open("project", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    REQUIRE(project_fd >= 0 && fchdir(start_fd) == 0);
 }
 
 /* Most inputs change another section. */
@@ -334,9 +340,11 @@ static bool read_blame(const struct part *sections, struct blame_files *files) {
     static struct part stored[SECTIONS];
     struct error error = {""};
     struct part user = sections[BLAME_USER], project = sections[BLAME_PROJECT];
+    REQUIRE(fchdir(project_fd) == 0);
     store("../config/heaptally/blame", user, &stored[BLAME_USER]);
     store(".heaptally-blame", project, &stored[BLAME_PROJECT]);
     bool good = blame_files_read(files, &error);
+    REQUIRE(fchdir(start_fd) == 0);
     REQUIRE(good == (!has_nul(user) && !has_nul(project)));
     REQUIRE(good || strstr(error.text, ": line ") != NULL);
     if (good) {
