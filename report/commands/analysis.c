@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const analysis_keys[] = {
-    "lineno", "filename", "function",       "module", "traceback", "thread",
-    "domain", "size",     "freeing-thread", "kind",   NULL}; /* as enum key, from 1 on */
+const char *const analysis_keys[] = {"lineno", "filename", "function", "module",         "traceback",
+                                     "thread", "domain",   "size",     "freeing-thread", "kind",
+                                     "scope",  "tag",      NULL}; /* as enum key, from 1 on */
 const char *const analysis_metrics[] = {"live",     "peak",  "total",      "count", "freed", "temporary",
                                         "reallocs", "waste", "peak-waste", NULL}; /* as enum metric */
 const char *const analysis_histograms[] = {"none", "size", "lifetime", "lifetime-count", "age", NULL};
@@ -109,6 +109,7 @@ static bool print(struct view *view, const struct statistics *statistics, const 
                   const struct loading *loading, const struct loaded *loaded, FILE *out,
                   struct error *error) {
     struct view_loss losses[LOSSES_COUNT];
+    loading_note_unsaid(loading, loaded);
     struct view_rebuilt *rebuilt = rebuilt_view(loading->builds, &view->rebuilt_count);
     view->rebuilt = rebuilt;
     view->losses = losses;

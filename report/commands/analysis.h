@@ -59,7 +59,7 @@ extern const char *const analysis_keys[], *const analysis_metrics[], *const anal
      .argument = "KEY,...",                                                                                  \
      .choices = analysis_keys,                                                                               \
      .help = "lineno (default), filename, function, module, traceback, thread, domain, size, freeing-"       \
-             "thread, kind"},                                                                                \
+             "thread, kind, scope, tag"},                                                                    \
         {.name = "number",                                                                                   \
          .letter = 'n',                                                                                      \
          .kind = OPTION_NUMBER,                                                                              \

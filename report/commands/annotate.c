@@ -9,6 +9,7 @@
 #include "../render/annotate.h"
 #include "../render/json_annotation.h"
 #include "../source/wrapping.h"
+#include "../stats/interner.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +20,9 @@ struct wanted {
 };
 
 struct lines {
-    struct annotated_line *items; /* owned */
-    size_t count;
+    struct annotated_line *items; /* owned; item i is of line i of the index, until they are sorted */
+    size_t count, room;
+    struct interner *index;            /* owned */
     const char *file;                  /* the path that was found; null: none */
     struct view_suppressed suppressed; /* of what lives */
     struct view_suppression *by;       /* its array; owned */
@@ -60,16 +62,27 @@ static bool is_function(const struct wanted *wanted, const char *function) {
 
 /* ---- lines ---- */
 
-static struct annotated_line *find_line(struct lines *self, uint32_t line) {
-    for (size_t i = 0; i < self->count; i++)
-        if (self->items[i].line == line)
-            return &self->items[i];
-    struct annotated_line *more = realloc(self->items, (self->count + 1) * sizeof *more);
+static bool make_room(struct lines *self) {
+    if (self->count < self->room)
+        return true;
+    size_t room = 2 * self->room + 64;
+    struct annotated_line *more = realloc(self->items, room * sizeof *more);
     if (more == NULL)
-        return NULL;
+        return false;
     self->items = more;
-    more[self->count] = (struct annotated_line){.line = line};
-    return &more[self->count++];
+    self->room = room;
+    return true;
+}
+
+/* Null when out of memory. */
+static struct annotated_line *find_line(struct lines *self, uint32_t line) {
+    bool fresh;
+    uint32_t at = make_room(self) ? interner_put(self->index, &line, sizeof line, &fresh) : INTERNER_NONE;
+    if (at == INTERNER_NONE)
+        return NULL;
+    if (fresh)
+        self->items[self->count++] = (struct annotated_line){.line = line};
+    return &self->items[at];
 }
 
 static void add_amount(struct annotated_line *line, enum metric metric, const struct statistic *row) {
@@ -180,8 +193,9 @@ static void print(struct lines *lines, const struct wanted *wanted, const struct
 
 static bool annotate_loaded(const struct loading *loading, const struct loaded *loaded, const char *source,
                             const struct wanted *wanted, struct error *error) {
-    struct lines lines = {0};
-    bool done = true, details = metric_takes_details(loading->query.metric);
+    struct lines lines = {.index = interner_new()};
+    bool details = metric_takes_details(loading->query.metric);
+    bool done = lines.index != NULL || error_out_of_memory(error);
     const enum metric *metrics = details ? sums_and_details : sums;
     size_t count = details ? sizeof sums_and_details / sizeof *sums_and_details : sizeof sums / sizeof *sums;
     for (size_t i = 0; done && i < count; i++)
@@ -190,6 +204,7 @@ static bool annotate_loaded(const struct loading *loading, const struct loaded *
         done = nothing(wanted, source, error);
     if (done)
         print(&lines, wanted, loading->options, loaded->source.tables->header.sample_bytes);
+    interner_free(lines.index);
     free(lines.items);
     free(lines.by);
     return done;

@@ -1,5 +1,7 @@
 /* delta.c - heaptally delta PID: what has changed since the last look; heaptally baseline PID: a look to
- * begin with. Owns:    its options. Holds:   what is printed of a look is what the next one is compared with.
+ * begin with.
+ * Owns:    its options.
+ * Holds:   what is printed of a look is what the next one is compared with.
  * Threads: one.  Signals: no.  Heap: yes. */
 #include "commands.h"
 #include "loading.h"

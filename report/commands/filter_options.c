@@ -73,6 +73,14 @@ static bool fill_domain(const struct making *making, const struct rule *rule, co
     return true;
 }
 
+/* No name is empty: that asks for what has none. */
+static bool fill_name(const struct making *making, const char *text, struct filter *filter) {
+    if (text[0] == '\0')
+        return true;
+    filter->pattern = wildcard_new(text, strlen(text));
+    return filter->pattern != NULL || error_out_of_memory(making->error);
+}
+
 static bool fill_kind(const struct making *making, const struct rule *rule, const char *text,
                       struct filter *filter) {
     for (filter->number = 0; kind_names[filter->number] != NULL; filter->number++)
@@ -87,6 +95,8 @@ static bool fill(const struct making *making, const struct rule *rule, const cha
     switch (rule->kind) {
     case FILTER_PLACE: return fill_place(making, rule, text, filter);
     case FILTER_DOMAIN: return fill_domain(making, rule, text, filter);
+    case FILTER_SCOPE:
+    case FILTER_TAG: return fill_name(making, text, filter);
     case FILTER_KIND: return fill_kind(making, rule, text, filter);
     case FILTER_THREAD: return fill_number(making, rule, text, filter);
     default: return filter_set_pattern(filter, text, strlen(text)) || error_out_of_memory(making->error);
@@ -133,6 +143,10 @@ bool filter_options_make(const struct filter_options *options, const char *comma
         {"exclude", &options->exclude, FILTER_PLACE, true},
         {"domain", &options->domain, FILTER_DOMAIN, false},
         {"exclude-domain", &options->exclude_domain, FILTER_DOMAIN, true},
+        {"scope", &options->scope, FILTER_SCOPE, false},
+        {"exclude-scope", &options->exclude_scope, FILTER_SCOPE, true},
+        {"tag", &options->tag, FILTER_TAG, false},
+        {"exclude-tag", &options->exclude_tag, FILTER_TAG, true},
         {"thread", &options->thread, FILTER_THREAD, false},
         {"kind", &options->kind, FILTER_KIND, false},
         {"function", &options->function, FILTER_FUNCTION, false},
@@ -153,6 +167,10 @@ void filter_options_free(struct filter_options *options) {
     free(options->exclude.items);
     free(options->domain.items);
     free(options->exclude_domain.items);
+    free(options->scope.items);
+    free(options->exclude_scope.items);
+    free(options->tag.items);
+    free(options->exclude_tag.items);
     free(options->thread.items);
     free(options->kind.items);
     free(options->function.items);

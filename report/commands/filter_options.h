@@ -7,7 +7,8 @@
 
 struct filter_options {
     struct option_list include, exclude; /* PATTERN[:LINE][@DOMAIN] */
-    struct option_list domain, exclude_domain, thread, kind, function, module;
+    struct option_list domain, exclude_domain, scope, exclude_scope, tag, exclude_tag;
+    struct option_list thread, kind, function, module;
     uint64_t min_size;
     bool all_frames;
 };
@@ -38,6 +39,26 @@ struct filter_options {
          .value = &(f).exclude_domain,                                                                       \
          .argument = "D",                                                                                    \
          .help = "not this domain (repeatable)"},                                                            \
+        {.name = "scope",                                                                                    \
+         .kind = OPTION_LIST,                                                                                \
+         .value = &(f).scope,                                                                                \
+         .argument = "PATTERN",                                                                              \
+         .help = "only scopes that match, OUTER/INNER, and those inside; '' is no scope (repeatable)"},      \
+        {.name = "exclude-scope",                                                                            \
+         .kind = OPTION_LIST,                                                                                \
+         .value = &(f).exclude_scope,                                                                        \
+         .argument = "PATTERN",                                                                              \
+         .help = "no such scopes (repeatable)"},                                                             \
+        {.name = "tag",                                                                                      \
+         .kind = OPTION_LIST,                                                                                \
+         .value = &(f).tag,                                                                                  \
+         .argument = "PATTERN",                                                                              \
+         .help = "only tags that match; '' is no tag (repeatable)"},                                         \
+        {.name = "exclude-tag",                                                                              \
+         .kind = OPTION_LIST,                                                                                \
+         .value = &(f).exclude_tag,                                                                          \
+         .argument = "PATTERN",                                                                              \
+         .help = "no such tags (repeatable)"},                                                               \
         {.name = "thread",                                                                                   \
          .kind = OPTION_LIST,                                                                                \
          .value = &(f).thread,                                                                               \

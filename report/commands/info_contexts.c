@@ -4,18 +4,19 @@
  * A block counts in its own context and in the scopes around it. So a domain's sums are of its own contexts,
  * of which none is inside another of a domain; a scope's are in the context that says nothing else.
  *
- * Owns:    nothing, but a list while it prints.
+ * Owns:    nothing, but a list and its index while it prints.
  * Threads: one.  Signals: no.  Heap: yes. */
 #define _GNU_SOURCE
 #include "info_facts.h"
 #include "../render/harmless.h"
 #include "../render/units.h"
+#include "../stats/interner.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One domain or scope: equal contexts are one. */
+/* One domain, or one scope by its name: equal contexts are one. */
 struct sum {
     struct tables_context of;
     uint64_t begun, allocations, allocated_bytes, frees, freed_bytes, peak_bytes;
@@ -29,8 +30,10 @@ static bool is_scope(const struct tables_context *context) {
     return context->domain == HT_DOMAIN_HEAP && context->scope[0] != '\0' && context->tag[0] == '\0';
 }
 
-static bool is_same(const struct tables_context *a, const struct tables_context *b) {
-    return a->domain == b->domain && (is_domain(a) || strcmp(a->scope, b->scope) == 0);
+/* The number of a context among those that are not equal to it. INTERNER_NONE: out of memory. */
+static uint32_t number_of(struct interner *seen, const struct tables_context *context, bool *fresh) {
+    return is_domain(context) ? interner_put(seen, &context->domain, sizeof context->domain, fresh)
+                              : interner_put(seen, context->scope, strlen(context->scope), fresh);
 }
 
 static void add(struct sum *sum, const struct ht_context *context) {
@@ -47,21 +50,28 @@ static void add(struct sum *sum, const struct ht_context *context) {
 static struct sum *sums_of(const struct tables *tables, bool (*is_one)(const struct tables_context *),
                            size_t *count) {
     uint32_t contexts = tables->region[HT_REGION_CONTEXTS].count;
-    struct sum *sums = contexts > 1 ? calloc(contexts, sizeof *sums) : NULL;
     *count = 0;
-    for (uint32_t i = 1; sums != NULL && i < contexts; i++) {
+    struct sum *sums = contexts > 1 ? calloc(contexts, sizeof *sums) : NULL;
+    struct interner *seen = sums != NULL ? interner_new() : NULL;
+    for (uint32_t i = 1; seen != NULL && i < contexts; i++) {
         const struct ht_context *record =
             (const struct ht_context *)tables->region[HT_REGION_CONTEXTS].at + i;
         struct tables_context context = tables_context(tables, i);
-        size_t at = 0;
+        bool fresh;
         if (record->valid != 1 || !is_one(&context))
             continue;
-        while (at < *count && !is_same(&sums[at].of, &context))
-            at++;
-        if (at == *count)
-            sums[(*count)++].of = context;
+        uint32_t at = number_of(seen, &context, &fresh);
+        if (at == INTERNER_NONE) {
+            free(sums);
+            interner_free(seen);
+            return NULL;
+        }
+        if (fresh)
+            sums[at].of = context;
         add(&sums[at], record);
     }
+    *count = seen != NULL ? interner_count(seen) : 0;
+    interner_free(seen);
     return sums;
 }
 

@@ -14,13 +14,17 @@
  *     truncated_stacks, unmatched_frees, deferred_events       allocations, frees, events
  *     sampled_every_bytes                                      0: every block was traced
  *     sampled {allocations, frees}                             of a sampled process: traced, not estimated
- *     tracing, clears                                          false: the program had stopped it; traces
- * cleared domains [{number, name, live_bytes, live_blocks, peak_bytes, allocated_bytes, allocations}]    but
- * the heap scopes [{name, begun, ... as above}]                     heaptally_scope_begin verified_stacks,
- * mismatched_stacks, guessed_stacks       HEAPTALLY_VERIFY_UNWIND mismatches [{verified, stack_pointer,
- * differs_at, frame_count, reference_count, frames [{address, module, offset}], reference [..]}]      newest
- * frame first modules [{path, build_id, start, end, symbols: "none" | "table" | "dwarf" | "unopened",
- * reason}] */
+ *     tracing                                                  false: the program had stopped it
+ *     clears                                                   how often it cleared all traces
+ *     domains [{number, name, live_bytes, live_blocks, peak_bytes, allocated_bytes, allocations}]
+ *                                                              all but the heap
+ *     scopes [{name, begun, ... as above}]                     heaptally_scope_begin
+ *     temporary_below, details {..}                            as in top --json
+ *     verified_stacks, mismatched_stacks, guessed_stacks       HEAPTALLY_VERIFY_UNWIND
+ *     mismatches [{verified, stack_pointer, differs_at, frame_count, reference_count,
+ *                  frames [{address, module, offset}], reference [..]}]      newest frame first
+ *     modules [{path, build_id, start, end, unmapped, reason,
+ *               symbols: "none" | "table" | "dwarf" | "unopened"}] */
 #ifndef HEAPTALLY_REPORT_INFO_FACTS_H
 #define HEAPTALLY_REPORT_INFO_FACTS_H
 

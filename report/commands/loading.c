@@ -130,6 +130,30 @@ void loading_close(struct loaded *self) {
     source_close(&self->source);
 }
 
+static bool asks_for(const struct query *query, enum key key, enum filter_kind filter) {
+    return has_key(query, key) || filters_have(&query->filters, filter);
+}
+
+void loading_note_unsaid(const struct loading *self, const struct loaded *loaded) {
+    const struct tables *tables = loaded->source.tables;
+    bool scopes = false, tags = false;
+    for (uint32_t i = 1; i < tables->region[HT_REGION_CONTEXTS].count; i++) {
+        struct tables_context context = tables_context(tables, i);
+        scopes = scopes || context.scope[0] != '\0';
+        tags = tags || context.tag[0] != '\0';
+    }
+    if (!scopes && asks_for(&self->query, KEY_SCOPE, FILTER_SCOPE))
+        fprintf(stderr,
+                "heaptally: %s: it has no scopes; a program opens them with heaptally_scope_begin "
+                "(heaptally.h)\n",
+                loaded->source.path);
+    if (!tags && asks_for(&self->query, KEY_TAG, FILTER_TAG))
+        fprintf(stderr,
+                "heaptally: %s: it has no tags; a program sets them with heaptally_set_tag "
+                "(heaptally.h)\n",
+                loaded->source.path);
+}
+
 /* ---- comparing ---- */
 
 bool loading_know(struct loading *self, const struct tables *tables, struct error *error) {

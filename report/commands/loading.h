@@ -36,6 +36,10 @@ void loading_end(struct loading *self);
 bool loading_open(const struct loading *self, struct loaded *loaded, const char *name, struct error *error);
 void loading_close(struct loaded *loaded);
 
+/* Tells on stderr of scopes or tags that the query asks for and the source has none of: all that it holds is
+ * then in one row, or in none. */
+void loading_note_unsaid(const struct loading *self, const struct loaded *loaded);
+
 /* Makes the rows of several sources comparable, see builds.h, before statistics are made of any: either
  * loading_compare, of two that are open, or, of many, loading_know for each in their order, then
  * loading_match with the last one, and loading_use for each when it is opened. */

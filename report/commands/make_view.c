@@ -3,6 +3,7 @@
  * Threads: one.  Signals: no.  Heap: yes. */
 #include "make_view.h"
 #include "../source/wrapping.h"
+#include "../stats/interner.h"
 #include "make_histogram.h"
 
 #include <stdlib.h>
@@ -21,7 +22,8 @@ static struct view_frame frame_of(const struct frames *frames, frame_id id) {
 
 _Static_assert((int)VIEW_LINENO == KEY_LINENO && (int)VIEW_TRACEBACK == KEY_TRACEBACK &&
                    (int)VIEW_SIZE == KEY_SIZE && (int)VIEW_FREEING_THREAD == KEY_FREEING_THREAD &&
-                   (int)VIEW_KIND == KEY_KIND && VIEW_KEYS == KEYS_MAX + 1,
+                   (int)VIEW_KIND == KEY_KIND && (int)VIEW_SCOPE == KEY_SCOPE && (int)VIEW_TAG == KEY_TAG &&
+                   VIEW_KEYS == KEYS_MAX + 1,
                "a key of statistics is the same key of a view");
 
 static void take_missing(struct view_frame *place, const struct view_frame *part) {
@@ -53,7 +55,12 @@ static void take_sample(struct view_frame *place, const struct frames *frames, c
         place->module = sample.module;
 }
 
-/* What a group's parts say of its place, and its numbers. */
+/* What stands for a name says it as a function. */
+static const char *name_in(const struct view_frame *frame) {
+    return frame->function != NULL && frame->function[0] != '\0' ? frame->function : NULL;
+}
+
+/* What a group's parts say of its place, its numbers and its names. */
 static void fill_place(struct view_row *to, const struct statistic *from, const struct frames *frames,
                        const enum view_key *keys) {
     const frame_id *part = from->frames;
@@ -67,6 +74,10 @@ static void fill_place(struct view_row *to, const struct statistic *from, const 
             to->numbers[*keys] = frame.offset;
         if (*keys == VIEW_KIND)
             to->kind = kind_names[frame.offset];
+        if (*keys == VIEW_SCOPE)
+            to->scope = name_in(&frame);
+        if (*keys == VIEW_TAG)
+            to->tag = name_in(&frame);
     }
 }
 
@@ -172,17 +183,38 @@ bool make_view_histograms(struct view *view, const struct statistics *statistics
     return true;
 }
 
-void make_view_domains(struct view *view, const struct tables *tables) {
+static int by_number(const void *a, const void *b) {
+    const struct view_domain *x = a, *y = b;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* Whether a domain is not among those that were seen, of which it is one then. Out of memory: it is not. */
+static bool is_new(struct interner *seen, uint64_t number) {
+    bool fresh;
+    return interner_put(seen, &number, sizeof number, &fresh) != INTERNER_NONE && fresh;
+}
+
+static void add_domains(struct view *view, const struct tables *tables, struct interner *seen) {
+    for (size_t i = 0; i < view->domain_count; i++)
+        is_new(seen, view->domains[i].number);
     for (uint32_t i = 1; i < tables->region[HT_REGION_CONTEXTS].count; i++) {
         struct tables_context context = tables_context(tables, i);
-        if (context.domain_name[0] == '\0' || view_domain_name(view, context.domain) != NULL)
-            continue;
-        struct view_domain *more = realloc(view->domains, (view->domain_count + 1) * sizeof *more);
-        if (more == NULL)
-            return;
-        more[view->domain_count++] = (struct view_domain){context.domain, context.domain_name};
-        view->domains = more;
+        if (context.domain_name[0] != '\0' && is_new(seen, context.domain))
+            view->domains[view->domain_count++] = (struct view_domain){context.domain, context.domain_name};
     }
+    qsort(view->domains, view->domain_count, sizeof *view->domains, by_number);
+}
+
+void make_view_domains(struct view *view, const struct tables *tables) {
+    size_t most = view->domain_count + tables->region[HT_REGION_CONTEXTS].count;
+    struct view_domain *more = most != 0 ? realloc(view->domains, most * sizeof *more) : NULL;
+    if (more == NULL)
+        return;
+    view->domains = more;
+    struct interner *seen = interner_new();
+    if (seen != NULL)
+        add_domains(view, tables, seen);
+    interner_free(seen);
 }
 
 void make_view_free(struct view *view) {

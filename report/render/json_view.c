@@ -12,7 +12,7 @@ static const char *const key_names[VIEW_KEYS] = {
     [VIEW_LINENO] = "lineno",       [VIEW_FILENAME] = "filename", [VIEW_FUNCTION] = "function",
     [VIEW_MODULE] = "module",       [VIEW_THREAD] = "thread",     [VIEW_DOMAIN] = "domain",
     [VIEW_TRACEBACK] = "traceback", [VIEW_SIZE] = "size",         [VIEW_FREEING_THREAD] = "freeing-thread",
-    [VIEW_KIND] = "kind",
+    [VIEW_KIND] = "kind",           [VIEW_SCOPE] = "scope",       [VIEW_TAG] = "tag",
 };
 
 /* All names with commas between, as -k takes them. */
@@ -44,6 +44,10 @@ static void put_key_numbers(struct json *json, const struct view *view, const st
         json_put_unsigned(json, "size_class", row->numbers[VIEW_SIZE]);
     if (view_has_key(keys, VIEW_KIND))
         json_put_string(json, "kind", row->kind);
+    if (view_has_key(keys, VIEW_SCOPE))
+        json_put_string(json, "scope", row->scope);
+    if (view_has_key(keys, VIEW_TAG))
+        json_put_string(json, "tag", row->tag);
 }
 
 static void put_total_errors(struct json *json, const struct view_totals *totals) {

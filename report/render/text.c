@@ -94,6 +94,12 @@ static void put_domain(FILE *out, const struct view *view, uint64_t number) {
     harmless_put(out, name);
 }
 
+static void put_name(FILE *out, const char *what, const char *name) {
+    fprintf(out, name != NULL ? "%s " : "no %s", what);
+    if (name != NULL)
+        harmless_put(out, name);
+}
+
 static void put_key(FILE *out, enum view_key key, const struct view *view, const struct view_row *row) {
     switch (key) {
     case VIEW_FILENAME: put_file(out, &row->place); break;
@@ -107,6 +113,8 @@ static void put_key(FILE *out, enum view_key key, const struct view *view, const
         put_thread(out, row->numbers[key]);
         break;
     case VIEW_KIND: fprintf(out, "kind %s", row->kind); break;
+    case VIEW_SCOPE: put_name(out, "scope", row->scope); break;
+    case VIEW_TAG: put_name(out, "tag", row->tag); break;
     case VIEW_SIZE: put_size_class(out, row->numbers[key]); break;
     default: put_line(out, &row->place); break;
     }

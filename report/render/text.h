@@ -16,6 +16,9 @@
  *     domain     domain NAME, or domain NUMBER where it has no name
  *     size       average SMALLEST to LARGEST B
  *     freeing-thread  freed by thread ID
+ *     kind       kind KIND
+ *     scope      scope OUTER/INNER, or no scope
+ *     tag        tag NAME, or no tag
  * Of several keys, in their order, with commas between.
  * Control characters in names are written as \xNN. Estimates are marked as estimate.h has it. */
 #ifndef HEAPTALLY_REPORT_TEXT_H

@@ -18,6 +18,8 @@ enum view_key {
     VIEW_SIZE,
     VIEW_FREEING_THREAD,
     VIEW_KIND,
+    VIEW_SCOPE,
+    VIEW_TAG,
     VIEW_KEYS,
 };
 
@@ -69,6 +71,7 @@ struct view_row {
     size_t frame_count;
     uint64_t numbers[VIEW_KEYS]; /* of VIEW_THREAD: its id; VIEW_DOMAIN; VIEW_SIZE: the power of two */
     const char *kind;            /* with VIEW_KIND: "malloc", "new" ... */
+    const char *scope, *tag;     /* with VIEW_SCOPE: OUTER/INNER; with VIEW_TAG; null: none */
     int64_t size, count;
     int64_t size_diff, count_diff;
     double size_error, count_error;           /* standard errors of estimates, see view_is_estimate */
@@ -160,16 +163,21 @@ struct view {
     struct view_histogram histogram;    /* of all rows together, if its kind is any */
     const struct view_rebuilt *rebuilt; /* of differences */
     size_t rebuilt_count;
-    struct view_domain *domains; /* those that have a name */
+    struct view_domain *domains; /* those that have a name, by number */
     size_t domain_count;
 };
 
 /* Null: it has none. */
 static inline const char *view_domain_name(const struct view *view, uint64_t number) {
-    for (size_t i = 0; i < view->domain_count; i++)
-        if (view->domains[i].number == number)
-            return view->domains[i].name;
-    return NULL;
+    size_t low = 0, high = view->domain_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (view->domains[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < view->domain_count && view->domains[low].number == number ? view->domains[low].name : NULL;
 }
 
 /* Whether sizes and counts are estimates, which renderers must mark. */

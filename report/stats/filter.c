@@ -97,6 +97,23 @@ static bool matches_domain(const struct filter *self, const struct candidate *ca
     return traces_domain(candidate->traces, candidate->trace) == self->number;
 }
 
+/* A scope is inside of those that its name begins with. */
+static bool matches_scope(const struct filter *self, const char *scope) {
+    for (const char *end = scope; *scope != '\0' && self->pattern != NULL && end != NULL;) {
+        end = strchr(end, '/');
+        size_t length = end != NULL ? (size_t)(end++ - scope) : strlen(scope);
+        if (wildcard_matches(self->pattern, scope, length))
+            return true;
+    }
+    return *scope == '\0' && self->pattern == NULL;
+}
+
+static bool matches_tag(const struct filter *self, const char *tag) {
+    if (*tag == '\0' || self->pattern == NULL)
+        return *tag == '\0' && self->pattern == NULL;
+    return wildcard_matches(self->pattern, tag, strlen(tag));
+}
+
 static bool is_of_kind(const struct filter *self, struct candidate *candidate) {
     enum kind kind;
     if (!traces_kind(candidate->traces, candidate->trace, &kind))
@@ -107,6 +124,8 @@ static bool is_of_kind(const struct filter *self, struct candidate *candidate) {
 static bool matches_trace(const struct filter *self, struct candidate *candidate) {
     switch (self->kind) {
     case FILTER_DOMAIN: return matches_domain(self, candidate);
+    case FILTER_SCOPE: return matches_scope(self, traces_scope(candidate->traces, candidate->trace));
+    case FILTER_TAG: return matches_tag(self, traces_tag(candidate->traces, candidate->trace));
     case FILTER_THREAD: return traces_thread(candidate->traces, candidate->trace) == self->number;
     case FILTER_KIND: return is_of_kind(self, candidate);
     case FILTER_SIZE: return candidate->size >= 0 && (uint64_t)candidate->size >= self->number;

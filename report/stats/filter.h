@@ -2,8 +2,8 @@
  *
  * As in Snapshot.filter_traces(), a trace stays if any inclusive filter of places and domains takes it (or
  * there is none) and every exclusive one lets it pass. So a place or a domain is one list: more inclusive
- * filters mean more traces. Threads, kinds, functions, modules and sizes are lists of their own, and a trace
- * must pass each list. */
+ * filters mean more traces. Scopes, tags, threads, kinds, functions, modules and sizes are lists of their
+ * own, and a trace must pass each list. */
 #ifndef HEAPTALLY_REPORT_FILTER_H
 #define HEAPTALLY_REPORT_FILTER_H
 
@@ -13,6 +13,8 @@
 enum filter_kind {
     FILTER_PLACE,    /* a pattern of files, perhaps one line or one domain */
     FILTER_DOMAIN,   /* a number, or a name */
+    FILTER_SCOPE,    /* a pattern of whole names of scopes, which takes what is nested too; or none */
+    FILTER_TAG,      /* a pattern of tags, or none */
     FILTER_THREAD,   /* a number; traces must be by thread */
     FILTER_KIND,     /* an enum kind */
     FILTER_FUNCTION, /* a pattern of functions, with or without types */
@@ -29,7 +31,8 @@ struct filter {
     uint32_t line;
     const char *name;         /* of a domain; null: it is by number. Borrowed */
     uint64_t number;          /* domain, thread or bytes; the domain of a place */
-    struct wildcard *pattern; /* of places, functions and modules; owned */
+    struct wildcard *pattern; /* of places, functions, modules, scopes and tags; owned. Null: without scope or
+                               * tag, where a pattern matches nothing */
 };
 
 struct filters {

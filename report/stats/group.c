@@ -51,3 +51,8 @@ frame_id group_of_number(struct frames *frames, enum key key, uint64_t number) {
                           .offset = number};
     return frames_put(frames, &group);
 }
+
+frame_id group_of_name(struct frames *frames, enum key key, const char *name) {
+    struct frame group = {.module = key == KEY_SCOPE ? "[scope]" : "[tag]", .function = name};
+    return frames_put(frames, &group);
+}

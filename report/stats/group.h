@@ -11,4 +11,7 @@ frame_id group_of_frame(struct frames *frames, enum key key, frame_id id);
 /* The name that stands for a number under a key that is one: its `offset` is the number. */
 frame_id group_of_number(struct frames *frames, enum key key, uint64_t number);
 
+/* The frame that stands for a name under KEY_SCOPE or KEY_TAG: its `function` is the name. */
+frame_id group_of_name(struct frames *frames, enum key key, const char *name);
+
 #endif

@@ -145,6 +145,8 @@ static frame_id part_of(struct grouping *self, enum key key, size_t trace, frame
     case KEY_FREEING_THREAD: return group_of_number(self->frames, key, traces_thread(self->traces, trace));
     case KEY_DOMAIN: return group_of_number(self->frames, key, traces_domain(self->traces, trace));
     case KEY_KIND: return kind_part(self, trace);
+    case KEY_SCOPE: return group_of_name(self->frames, key, traces_scope(self->traces, trace));
+    case KEY_TAG: return group_of_name(self->frames, key, traces_tag(self->traces, trace));
     case KEY_SIZE:
         return group_of_number(self->frames, key,
                                size_class(traces_amount(self->traces, trace, self->query->metric)));

@@ -22,8 +22,10 @@ enum key {
                     * blocks measure is not recorded */
     KEY_FREEING_THREAD, /* the thread that freed; traces must be by thread, the metric METRIC_FREED */
     KEY_KIND,           /* enum kind: by what it was allocated */
+    KEY_SCOPE,          /* the open scopes' whole name */
+    KEY_TAG,
 };
-#define KEYS_MAX 10
+#define KEYS_MAX 12
 
 struct query {
     enum key keys[KEYS_MAX + 1]; /* at least one, each once; KEY_END behind the last */
@@ -38,7 +40,8 @@ struct query {
 
 struct statistic {
     /* What the group is: a frame for each key but KEY_TRACEBACK, in their order (of keys that are numbers,
-     * its `offset`), then, with KEY_TRACEBACK, the stack, newest first. */
+     * its `offset`; of scopes and tags, its `function`, empty for none), then, with KEY_TRACEBACK, the stack,
+     * newest first. */
     const frame_id *frames;
     size_t frame_count;
     frame_id sample; /* a frame of the group as it was before grouping, for its function and module */
@@ -70,7 +73,7 @@ bool statistics_of(struct traces *traces, const struct query *query, struct stat
 /* How many of a row's frames stand before its stack. */
 size_t statistics_parts(const enum key *keys);
 
-/* Whether a key is of frames, and not a number of the whole trace. */
+/* Whether a key is of frames, and not a number or a name of the whole trace. */
 bool key_is_of_frames(enum key key);
 
 /* Python's order of two rows' tracebacks: frame by frame, oldest first. */

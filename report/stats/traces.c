@@ -123,13 +123,25 @@ struct amount traces_amount(const struct traces *self, size_t trace, enum metric
     }
 }
 
+static struct tables_context context_of(const struct traces *self, size_t trace) {
+    return tables_context(self->model->tables, self->model->stacks[trace].context);
+}
+
 uint32_t traces_domain(const struct traces *self, size_t trace) {
-    return tables_context(self->model->tables, self->model->stacks[trace].context).domain;
+    return context_of(self, trace).domain;
 }
 
 const char *traces_domain_name(const struct traces *self, size_t trace) {
-    struct tables_context context = tables_context(self->model->tables, self->model->stacks[trace].context);
+    struct tables_context context = context_of(self, trace);
     return context.domain == HT_DOMAIN_HEAP ? "heap" : context.domain_name;
+}
+
+const char *traces_scope(const struct traces *self, size_t trace) {
+    return context_of(self, trace).scope;
+}
+
+const char *traces_tag(const struct traces *self, size_t trace) {
+    return context_of(self, trace).tag;
 }
 
 uint32_t traces_thread(const struct traces *self, size_t trace) {

@@ -64,6 +64,10 @@ const struct ht_detail *traces_details(const struct traces *self, size_t trace);
 uint32_t traces_domain(const struct traces *self, size_t trace);
 /* "heap" for HT_DOMAIN_HEAP; empty: it has none. */
 const char *traces_domain_name(const struct traces *self, size_t trace);
+/* The open scopes, outermost first, joined by '/'; empty: none was. */
+const char *traces_scope(const struct traces *self, size_t trace);
+/* Empty: it has none. */
+const char *traces_tag(const struct traces *self, size_t trace);
 
 /* The thread that had the slot last, 0 when not known; of a model by thread. */
 uint32_t traces_thread(const struct traces *self, size_t trace);

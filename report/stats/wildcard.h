@@ -1,8 +1,10 @@
 /* wildcard.h - file name patterns as Python's fnmatch.fnmatchcase reads them, and tracemalloc's filters with
  * it.
  *
- *     *        anything, `/` and nothing included        [seq]    one character of seq, in which a-z is a
- * range ?        one character                             [!seq]   one character that is not of seq
+ *     *        anything, `/` and nothing included
+ *     ?        one character
+ *     [seq]    one character of seq, in which a-z is a range
+ *     [!seq]   one character that is not of seq
  *
  * Case counts. Nothing quotes: a backslash is a backslash, and what is special is matched by a set, as [*].
  * There are no classes such as [:alpha:]. A `[` without its `]` stands for itself. Not what glibc's fnmatch

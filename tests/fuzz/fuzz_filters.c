@@ -17,6 +17,7 @@
 #include "source/model.h"
 #include "stats/statistics.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,9 @@ static void make_heap(void) {
     make_cell(tables, make_stack(tables, base, 1, pcs + 5, 1), 3, 7, 1);
     make_cell(tables, make_stack(tables, 0, 0, pcs + 4, 1), 1, 1, 0);
     made_stack(tables, base)->context = (uint16_t)make_context(tables, DOMAIN);
+    made_stack(tables, base + 1)->context = (uint16_t)make_scope(tables, "load/parse", "red");
+    made_stack(tables, base + 2)->context = (uint16_t)make_scope(tables, "load", "");
+    made_stack(tables, base + 3)->context = (uint16_t)make_scope(tables, "", "blue/red");
     make_cell(tables, make_stack(tables, 0, 0, pcs, 0), 5, 50, 0);
     make_cell(tables, HT_STACK_OVERFLOW, 2, 30, 1);
     make_cell(tables, HT_STACK_UNATTRIBUTED, 2, 3, 0);
@@ -280,6 +284,8 @@ static struct suppressions *read_suppressions(struct part file) {
 
 static char directory[256];
 static pid_t owner;
+static int start_fd,
+    project_fd; /* libFuzzer's directory, by which it names its corpus, and the blame file's */
 
 static void remove_directory(void) {
     char path[512];
@@ -295,13 +301,16 @@ static void make_directory(void) {
     const char *base = getenv("TMPDIR");
     char path[512];
     snprintf(directory, sizeof directory, "%s/heaptally-fuzz-XXXXXX", base != NULL ? base : "/tmp");
-    REQUIRE(mkdtemp(directory) != NULL && chdir(directory) == 0);
+    start_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    REQUIRE(start_fd >= 0 && mkdtemp(directory) != NULL && chdir(directory) == 0);
     owner = getpid();
     atexit(remove_directory);
     REQUIRE(mkdir("config", 0700) == 0 && mkdir("config/heaptally", 0700) == 0 &&
             mkdir("project", 0700) == 0);
     snprintf(path, sizeof path, "%s/config", directory);
-    REQUIRE(setenv("XDG_CONFIG_HOME", path, 1) == 0 && chdir("project") == 0);
+    REQUIRE(setenv("XDG_CONFIG_HOME", path, 1) == 0);
+    project_fd = open("project", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    REQUIRE(project_fd >= 0 && fchdir(start_fd) == 0);
 }
 
 /* Most inputs change another section. */
@@ -331,9 +340,11 @@ static bool read_blame(const struct part *sections, struct blame_files *files) {
     static struct part stored[SECTIONS];
     struct error error = {""};
     struct part user = sections[BLAME_USER], project = sections[BLAME_PROJECT];
+    REQUIRE(fchdir(project_fd) == 0);
     store("../config/heaptally/blame", user, &stored[BLAME_USER]);
     store(".heaptally-blame", project, &stored[BLAME_PROJECT]);
     bool good = blame_files_read(files, &error);
+    REQUIRE(fchdir(start_fd) == 0);
     REQUIRE(good == (!has_nul(user) && !has_nul(project)));
     REQUIRE(good || strstr(error.text, ": line ") != NULL);
     if (good) {
@@ -370,6 +381,8 @@ static struct option_list *list_of(struct filter_options *options, const char *n
         struct option_list *list;
     } lists[] = {{"include", &options->include}, {"exclude", &options->exclude},
                  {"domain", &options->domain},   {"exclude-domain", &options->exclude_domain},
+                 {"scope", &options->scope},     {"exclude-scope", &options->exclude_scope},
+                 {"tag", &options->tag},         {"exclude-tag", &options->exclude_tag},
                  {"thread", &options->thread},   {"function", &options->function},
                  {"module", &options->module}};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
@@ -446,19 +459,15 @@ static void check_suppressed(struct heap *heap, struct query query, const struct
     statistics_free(&all);
 }
 
-/* What one --include takes and what the same --exclude leaves is everything. With a domain in it, it is not:
- * an exclusive filter then lets pass what is of another domain, which the inclusive one does not take either.
- */
-static void check_parting(struct heap *heap, struct query query, const char *pattern, bool all_frames) {
-    struct option_list list = {.items = &pattern, .count = 1};
-    struct filter_options include = {.include = list, .all_frames = all_frames};
-    struct filter_options exclude = {.exclude = list, .all_frames = all_frames};
+/* What one filter takes and what the same exclusive one leaves is everything. */
+static void check_parting(struct heap *heap, struct query query, const struct filter_options *include,
+                          const struct filter_options *exclude) {
     struct filters with, without;
     struct error error = {""};
     query.suppressions = NULL;
-    if (!filter_options_make(&include, "fuzz", false, &with, &error))
+    if (!filter_options_make(include, "fuzz", false, &with, &error))
         return;
-    REQUIRE(filter_options_make(&exclude, "fuzz", false, &without, &error));
+    REQUIRE(filter_options_make(exclude, "fuzz", false, &without, &error));
     query.filters = (struct filters){0};
     struct statistics all = table(heap, &query);
     query.filters = with;
@@ -474,13 +483,28 @@ static void check_parting(struct heap *heap, struct query query, const char *pat
     filters_free(&without);
 }
 
+/* Of the first of each list. */
+static void check_partings(struct heap *heap, const struct query *query, const struct filter_options *asked) {
+    bool all = asked->all_frames;
+    struct option_list include = {asked->include.items, 1}, scope = {asked->scope.items, 1},
+                       tag = {asked->tag.items, 1};
+    if (asked->include.count != 0)
+        check_parting(heap, *query, &(struct filter_options){.include = include, .all_frames = all},
+                      &(struct filter_options){.exclude = include, .all_frames = all});
+    if (asked->scope.count != 0)
+        check_parting(heap, *query, &(struct filter_options){.scope = scope},
+                      &(struct filter_options){.exclude_scope = scope});
+    if (asked->tag.count != 0)
+        check_parting(heap, *query, &(struct filter_options){.tag = tag},
+                      &(struct filter_options){.exclude_tag = tag});
+}
+
 static void check_tables(struct heap *heap, const struct wanted *wanted, struct suppressions *suppressions,
                          const struct blame *blame) {
     struct query query = {
         .keys = {KEY_LINENO, KEY_END}, .metric = METRIC_LIVE, .blame = *blame, .suppressions = suppressions};
     struct error error = {""};
-    if (wanted->options.include.count != 0)
-        check_parting(heap, query, wanted->options.include.items[0], wanted->options.all_frames);
+    check_partings(heap, &query, &wanted->options);
     if (!filter_options_make(&wanted->options, "fuzz", false, &query.filters, &error)) {
         REQUIRE(strncmp(error.text, "fuzz: --", 8) == 0);
         return;
@@ -489,6 +513,8 @@ static void check_tables(struct heap *heap, const struct wanted *wanted, struct 
     check_key(heap, query, KEY_FUNCTION, false, &expected);
     check_key(heap, query, KEY_MODULE, false, &expected);
     check_key(heap, query, KEY_TRACEBACK, false, &expected);
+    check_key(heap, query, KEY_SCOPE, false, &expected);
+    check_key(heap, query, KEY_TAG, true, &expected);
     check_key(heap, query, KEY_FILENAME, true, &expected);
     check_suppressed(heap, query, &expected);
     statistics_free(&expected);

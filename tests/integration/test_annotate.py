@@ -76,6 +76,17 @@ class AnnotateTest(TestCase):
         self.assertIn("/b/same.c", refusal)
         self.assertIn("/a/same.c", self.heaptally("annotate", self.directory / "two.hts", "a/same.c").stdout)
 
+    def test_many_lines(self):
+        """Rows come by size; lines stand in their order, each once, with all that is theirs."""
+        blocks = [(line * 7919 % 20011 + 1, 1 + line % 13) for line in range(20010)] * 2
+        text, self.path = self.directory / "many.txt", self.directory / "many.hts"
+        text.write_text("".join(f"0 {size} 1 /nowhere/many.c:{line}\n" for line, size in blocks))
+        self.heaptally("import", text, "-o", self.path)
+        path, numbers, total, lines = self.annotate("many.c")
+        self.assertEqual((path, len(lines), list(numbers)), ("/nowhere/many.c", 20010, sorted(numbers)))
+        self.assertEqual(numbers, {line: [2 * size, 2 * size, 2, 0] for line, size in blocks})
+        self.assertEqual(total, [sum(column) for column in zip(*numbers.values())])
+
     def test_json_is_the_text(self):
         _, numbers, total, lines = self.annotate(SOURCE)
         report = json.loads(self.heaptally("annotate", "--json", self.path, SOURCE).stdout)

@@ -113,6 +113,16 @@ uint32_t make_context(struct tables *tables, uint32_t domain) {
     return append(tables, HT_REGION_CONTEXTS, &context, 1);
 }
 
+static uint64_t make_name(struct tables *tables, const char *name) {
+    return name[0] != '\0' ? append(tables, HT_REGION_STRINGS, name, (uint32_t)strlen(name) + 1) : 0;
+}
+
+uint32_t make_scope(struct tables *tables, const char *scope, const char *tag) {
+    const struct ht_context context = {
+        .valid = 1, .scope = make_name(tables, scope), .tag = make_name(tables, tag)};
+    return append(tables, HT_REGION_CONTEXTS, &context, 1);
+}
+
 void make_details(struct tables *tables, uint64_t temporary_below) {
     static const struct ht_detail zero;
     tables->header.temporary_below = temporary_below;

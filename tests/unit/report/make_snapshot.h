@@ -23,6 +23,9 @@ uint32_t make_cell(struct tables *tables, uint32_t stack, uint64_t allocations, 
 /* A context of blocks of a domain, without scope and tag. */
 uint32_t make_context(struct tables *tables, uint32_t domain);
 
+/* One of the heap, in a scope by its whole name and with a tag; either may be empty. */
+uint32_t make_scope(struct tables *tables, const char *scope, const char *tag);
+
 /* Makes the tables those of a process sampled at this distance: a record of SAMPLES for each cell that is
  * there, with a variance of 100 bytes^2 and 1 block^2 for each of its allocations, and as much for each of
  * its frees. */

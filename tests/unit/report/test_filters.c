@@ -76,6 +76,65 @@ static void functions_modules_and_sizes_narrow(void **state) {
     world_end(&world);
 }
 
+static struct filter named(enum filter_kind kind, const char *pattern) {
+    struct filter filter = {.kind = kind};
+    if (pattern != NULL)
+        filter.pattern = wildcard_new(pattern, strlen(pattern));
+    return filter;
+}
+
+/* What one filter takes, and what the same exclusive one leaves, is everything. */
+static void expect_parted(struct world *world, enum filter_kind kind, const char *pattern, int64_t taken) {
+    struct filter filter = named(kind, pattern);
+    assert_int_equal(world_left(world, &filter, 1), taken);
+    filter.exclusive = true;
+    assert_int_equal(world_left(world, &filter, 1), 111111 - taken);
+    wildcard_free(filter.pattern);
+}
+
+static void scopes_take_what_is_nested(void **state) {
+    (void)state;
+    struct world world = world_scoped();
+    expect_parted(&world, FILTER_SCOPE, "load", 110);
+    expect_parted(&world, FILTER_SCOPE, "load/parse", 100);
+    expect_parted(&world, FILTER_SCOPE, "parse", 0); /* the whole name, not its end */
+    expect_parted(&world, FILTER_SCOPE, "*/parse", 100100);
+    expect_parted(&world, FILTER_SCOPE, "load*", 1110);
+    expect_parted(&world, FILTER_SCOPE, "loa", 0);
+    expect_parted(&world, FILTER_SCOPE, "?*load", 100000);
+    expect_parted(&world, FILTER_SCOPE, "*", 101110);
+    expect_parted(&world, FILTER_SCOPE, NULL, 10001);
+    world_end(&world);
+}
+
+static void tags_are_matched_whole(void **state) {
+    (void)state;
+    struct world world = world_scoped();
+    expect_parted(&world, FILTER_TAG, "red", 100100);
+    expect_parted(&world, FILTER_TAG, "blue", 0); /* a slash in a tag is no nesting */
+    expect_parted(&world, FILTER_TAG, "blue/red", 10000);
+    expect_parted(&world, FILTER_TAG, "*", 110100);
+    expect_parted(&world, FILTER_TAG, NULL, 1011);
+    world_end(&world);
+}
+
+static void scopes_tags_and_domains_narrow(void **state) {
+    (void)state;
+    struct world world = world_scoped();
+    struct filter filters[] = {named(FILTER_SCOPE, "load"),
+                               named(FILTER_SCOPE, "unload"),
+                               named(FILTER_TAG, "red"),
+                               {.kind = FILTER_DOMAIN, .number = 7}};
+    assert_int_equal(world_left(&world, filters, 2), 100110); /* any of a list */
+    assert_int_equal(world_left(&world, filters, 3), 100100); /* each of the lists */
+    assert_int_equal(world_left(&world, filters, 4), 100000);
+    filters[0].exclusive = true;
+    assert_int_equal(world_left(&world, filters, 1), 111001);
+    assert_int_equal(world_left(&world, &filters[2], 2), 100000);
+    forget(filters, 3);
+    world_end(&world);
+}
+
 /* ---- suppressions ---- */
 
 /* The sum that one line of a suppressions file leaves out. */
@@ -145,6 +204,9 @@ int main(void) {
         cmocka_unit_test(filters_are_of_the_named_frame),
         cmocka_unit_test(domains_and_places_are_one_list),
         cmocka_unit_test(functions_modules_and_sizes_narrow),
+        cmocka_unit_test(scopes_take_what_is_nested),
+        cmocka_unit_test(tags_are_matched_whole),
+        cmocka_unit_test(scopes_tags_and_domains_narrow),
         cmocka_unit_test(suppressions_are_leak_sanitizers),
         cmocka_unit_test(each_suppression_has_its_sum),
     };

@@ -82,6 +82,8 @@ static struct view_row rows[] = {
      .frame_count = 3,
      .numbers = {[VIEW_THREAD] = 4001, [VIEW_DOMAIN] = 7, [VIEW_SIZE] = 64},
      .kind = "new[]",
+     .scope = "load/par\x1b[2Jse",
+     .tag = "customer 7",
      .size = 8388608,
      .count = 100000,
      .size_diff = 4194304,
@@ -180,6 +182,8 @@ static void each_key_prints_its_place(void **state) {
         [VIEW_SIZE] = "top-size.txt",
         [VIEW_FREEING_THREAD] = "top-freeing-thread.txt",
         [VIEW_KIND] = "top-kind.txt",
+        [VIEW_SCOPE] = "top-scope.txt",
+        [VIEW_TAG] = "top-tag.txt",
     };
     (void)state;
     for (int key = VIEW_LINENO; key < VIEW_KEYS; key++) {
@@ -217,6 +221,8 @@ static void keys_are_printed_in_their_order(void **state) {
     view.keys[1] = VIEW_TRACEBACK;
     view.keys[2] = VIEW_SIZE;
     view.keys[3] = VIEW_KIND;
+    view.keys[4] = VIEW_SCOPE;
+    view.keys[5] = VIEW_TAG;
     expect_golden("top-combined.json", render(json_view_render, &view));
 }
 

@@ -188,6 +188,67 @@ static void domains_and_classes_of_sizes_are_keys(void **state) {
     world_end(&world);
 }
 
+static void expect_name(const struct world *world, size_t row, size_t part, const char *name) {
+    assert_true(row < world->statistics.count && part < world->statistics.rows[row].frame_count);
+    assert_string_equal(frames_get(world->frames, world->statistics.rows[row].frames[part])->function, name);
+}
+
+static void scopes_and_tags_are_keys(void **state) {
+    (void)state;
+    struct world world = world_scoped();
+    world_group(&world, (struct query){.keys = {KEY_SCOPE}});
+    assert_int_equal(fake_symbols_asked(), 0);
+    static const char *const scopes[] = {"unload/parse", "", "loader", "load/parse", "load"};
+    assert_int_equal(world.statistics.count, 5);
+    for (size_t i = 0; i < 5; i++)
+        expect_name(&world, i, 0, scopes[i]);
+    assert_int_equal(world.statistics.rows[1].size, 10001);
+    assert_int_equal(world.statistics.rows[1].count, 2);
+    world_group(&world, (struct query){.keys = {KEY_TAG}});
+    static const char *const tags[] = {"red", "blue/red", ""};
+    assert_int_equal(world.statistics.count, 3);
+    for (size_t i = 0; i < 3; i++)
+        expect_name(&world, i, 0, tags[i]);
+    assert_int_equal(world.statistics.rows[0].size, 100100);
+    world_end(&world);
+}
+
+static void scopes_and_tags_are_combined(void **state) {
+    (void)state;
+    struct world world = world_scoped();
+    world_group(&world, (struct query){.keys = {KEY_TAG, KEY_LINENO, KEY_DOMAIN, KEY_SCOPE}});
+    assert_int_equal(world.statistics.count, 6); /* of one line */
+    expect_name(&world, 0, 0, "red");
+    expect_name(&world, 0, 3, "unload/parse");
+    assert_int_equal(frames_get(world.frames, world.statistics.rows[0].frames[1])->line, 9);
+    assert_int_equal(frames_get(world.frames, world.statistics.rows[0].frames[2])->offset, 7);
+    expect_name(&world, 1, 0, "blue/red");
+    expect_name(&world, 1, 3, "");
+    world_group(&world, (struct query){.keys = {KEY_TRACEBACK, KEY_SCOPE}});
+    assert_int_equal(world.statistics.count, 5); /* a tag is none of these keys */
+    assert_int_equal(world.statistics.rows[0].frame_count, 1 + 2);
+    world_group(&world, (struct query){.keys = {KEY_SCOPE, KEY_LINENO}, .cumulative = true});
+    assert_int_equal(world.statistics.count, 10); /* each scope with both lines */
+    assert_int_equal(world.statistics.size_total, 111111);
+    world_end(&world);
+}
+
+/* Descending, as all that ties. */
+static void equal_scopes_are_ordered_by_name(void **state) {
+    (void)state;
+    struct world world = world_begin();
+    static const char *const names[] = {"b", "a/c", "a", ""};
+    for (uint32_t i = 0; i < 4; i++) {
+        WORLD_ADD(&world, 1, 8, MAIN);
+        made_stack(world.tables, HT_STACK_FIRST + i)->context =
+            (uint16_t)make_scope(world.tables, names[3 - i], "");
+    }
+    world_group(&world, (struct query){.keys = {KEY_SCOPE}});
+    for (size_t i = 0; i < 4; i++)
+        expect_name(&world, i, 0, names[i]);
+    world_end(&world);
+}
+
 /* The kind of one stack whose newest call, at MAIN or else at FILL, is known to call `callee`. */
 static uint64_t kind_of(const char *callee, bool with_operator) {
     struct world world = world_begin();
@@ -316,6 +377,9 @@ int main(void) {
         cmocka_unit_test(metrics_choose_the_numbers),
         cmocka_unit_test(the_tracers_frames_are_left_out),
         cmocka_unit_test(domains_and_classes_of_sizes_are_keys),
+        cmocka_unit_test(scopes_and_tags_are_keys),
+        cmocka_unit_test(scopes_and_tags_are_combined),
+        cmocka_unit_test(equal_scopes_are_ordered_by_name),
         cmocka_unit_test(kinds_are_what_was_called),
         cmocka_unit_test(kinds_are_a_key_and_a_filter),
         cmocka_unit_test(threads_are_a_key_of_a_model_by_thread),

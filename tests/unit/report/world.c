@@ -80,6 +80,23 @@ struct world world_filtered(void) {
     return world;
 }
 
+struct world world_scoped(void) {
+    static const struct {
+        const char *scope, *tag;
+    } parts[] = {{"", ""},       {"load", ""},     {"load/parse", "red"},
+                 {"loader", ""}, {"", "blue/red"}, {"unload/parse", "red"}};
+    struct world world = world_begin();
+    uint64_t size = 1;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++, size *= 10) {
+        WORLD_ADD(&world, 1, size, MAIN, FILL);
+        made_stack(world.tables, HT_STACK_FIRST + (uint32_t)i)->context =
+            (uint16_t)make_scope(world.tables, parts[i].scope, parts[i].tag);
+    }
+    struct ht_context *last = world.tables->region[HT_REGION_CONTEXTS].at;
+    last[world.tables->region[HT_REGION_CONTEXTS].count - 1].domain = 7;
+    return world;
+}
+
 int64_t world_left(struct world *world, const struct filter *filters, size_t count) {
     struct filter copy[4];
     if (count != 0)

@@ -51,6 +51,10 @@ void expect_line(const struct world *world, size_t row, const char *file, uint32
  * without a line. */
 struct world world_filtered(void);
 
+/* 1 byte outside of scopes without a tag, 10 in scope "load", 100 in "load/parse" with the tag "red", 1000
+ * in "loader", 10000 outside with the tag "blue/red", 100000 of domain 7 in "unload/parse" with "red". */
+struct world world_scoped(void);
+
 /* The sum of what `count` filters, at most 4, leave of the world. */
 int64_t world_left(struct world *world, const struct filter *filters, size_t count);
 
