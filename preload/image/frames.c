@@ -5,9 +5,9 @@
  * where runs were stored lately, and one that is equal to the last is not stored again. It is compared frame
  * by frame: the table's hash is for finding it alone.
  *
- * Measured, frames stored a stack without and with it, while windows shared nothing yet: 12.5 and 9.8 of python,
- * 8.0 and 3.6 of cc1plus, 10.3 and 0.9 of a program that makes all ways through a few calls. Four times the
- * entries: 9.7, 3.4, 0.5.
+ * Measured, frames stored a stack without and with it, while windows shared nothing yet: 12.5 and 9.8 of
+ * python, 8.0 and 3.6 of cc1plus, 10.3 and 0.9 of a program that makes all ways through a few calls. Four
+ * times the entries: 9.7, 3.4, 0.5.
  *
  * Memory orders: a frame is stored with release and loaded with acquire, so that who finds a PC's number sees
  * its record. A frame that is compared beyond what its run has may be another's that is being written: it is

@@ -1,9 +1,9 @@
 /* stacks.c - see stacks.h.
  *
  * A new stack stores only the frames above the longest prefix that is known to be another's (prefixes.h), and
- * these only if they are no run that was stored lately (frames.h): of python's stacks 0.9 frames, of cc1plus' 2.0,
- * of clang's 1.6, of 56 to 110. As long as windows shared nothing and runs were not looked for, it was 12.5, 8.0
- * and 22.
+ * these only if they are no run that was stored lately (frames.h): of python's stacks 0.9 frames, of
+ * cc1plus' 2.0, of clang's 1.6, of 56 to 110. As long as windows shared nothing and runs were not looked for,
+ * it was 12.5, 8.0 and 22.
  *
  * Publication: reserve the record and its frames, fill both, store hash_lo with release, enter the index.
  * A reader that finds hash_lo == 0 skips the record: its writer was interrupted or killed.
