@@ -25,7 +25,7 @@
 /* Eight bytes at offset 0, stored last when a snapshot is written. */
 #define HT_MAGIC "HEAPTALY"
 /* major << 16 | minor. A reader refuses another major version, and accepts any minor. */
-#define HT_VERSION         0x00030000u
+#define HT_VERSION         0x00030001u
 #define HT_BYTE_ORDER      0x01020304u
 #define HT_HEADER_BYTES    16384u
 
@@ -118,8 +118,10 @@ _Static_assert(sizeof(struct ht_pc) == 16, "ht_pc is part of the file format");
 #define HT_FRAME_EXACT 0x80000000u
 #define HT_FRAME_PC    0x7fffffffu
 
-/* A call stack. Its frames, outermost first, are the first `kept` frames of stack `base` and then
- * frame_count - kept entries of FRAMES from first_frame on; base < own id, so decoding ends.
+/* A call stack. Its frames, outermost first, are `kept` frames of stack `base` and then frame_count - kept
+ * entries of FRAMES from first_frame on; base < own id, so decoding ends. Those of the base are its first but
+ * for as many as the base has more of the outermost ones: depth - frame_count of this stack less that of the
+ * base, which is at least 0.
  * Of a stack without frames, base is the reason if there is one (HT_STACK_UNATTRIBUTED), in a context.
  * depth > frame_count: the oldest depth - frame_count frames were not kept (HEAPTALLY_NFRAME).
  *

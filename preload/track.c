@@ -31,7 +31,8 @@ static inline uint32_t stack_cell(struct thread *thread, struct call_stack *stac
     stacks_prefetch(hash);
     struct recent *recent = &thread->recents[hash.b * 0x9E3779B97F4A7C15u >> (64 - RECENT_BITS)];
     if (recent->hash.a == hash.a && recent->hash.b == hash.b && recent->cell != 0) {
-        stacks_own(stack, recent->stack);
+        if (likely(recent->count == stack->count))
+            stacks_own(stack, recent->owner);
         return newest->cell = recent->cell;
     }
     uint32_t id = stacks_intern(stack, hash), cell = cells_find(thread, id);
@@ -39,7 +40,8 @@ static inline uint32_t stack_cell(struct thread *thread, struct call_stack *stac
         recent->cell = 0; /* a handler on top of this may never come back here */
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
         recent->hash = hash;
-        recent->stack = id;
+        recent->owner = stacks_owner(stack, id);
+        recent->count = stack->count;
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
         recent->cell = cell;
         newest->cell = cell;

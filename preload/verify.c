@@ -4,6 +4,7 @@
 #include "verify.h"
 
 #include "image/image.h"
+#include "image/stacks.h"
 #include "image/thread.h"
 #include "platform/arena.h"
 #include "platform/options.h"
@@ -26,22 +27,6 @@ static struct call_stack *reference_of(struct thread *thread) {
     return thread->reference;
 }
 
-/* ---- a recorded stack, newest frame first ---- */
-
-struct decoder {
-    const struct ht_stack *stack; /* that stores the frame below `left` */
-    uint32_t left;
-};
-
-static uint64_t decode_next(struct decoder *at) {
-    while (at->stack->kept >= at->left)
-        at->stack = &image_stacks[at->stack->base];
-    at->left--;
-    uint32_t frame = image_frames[at->stack->first_frame + at->left - at->stack->kept];
-    uint64_t exact = (frame & HT_FRAME_EXACT) != 0 ? STACK_EXACT : 0;
-    return image_pcs[frame & HT_FRAME_PC].pc | exact;
-}
-
 /* What the reference has k-th, newest first; it need not know which frames a signal interrupted. */
 static uint64_t reference_at(const struct call_stack *reference, uint32_t k) {
     return reference->frames[reference->count - 1 - k].pc & ~STACK_EXACT;
@@ -49,11 +34,11 @@ static uint64_t reference_at(const struct call_stack *reference, uint32_t k) {
 
 /* The first frame that differs, or the recorded stack's count. *guess: one frame before it has no CFI. */
 static uint32_t compare(const struct ht_stack *stack, const struct call_stack *reference, bool *guess) {
-    struct decoder decoder = {stack, stack->frame_count};
+    struct stacks_cursor cursor = stacks_newest(stack);
     uint32_t count = stack->frame_count, k = 0;
     *guess = false;
     for (; k < count; k++) {
-        uint64_t pc = decode_next(&decoder);
+        uint64_t pc = stacks_next(&cursor);
         if (k >= reference->count || (pc & ~STACK_EXACT) != reference_at(reference, k))
             return k;
         *guess = *guess || unwind_is_guess(pc);
@@ -68,13 +53,13 @@ static void record(const struct ht_stack *stack, const struct call_stack *refere
     if (index == 0)
         return;
     struct ht_mismatch *mismatch = &image_mismatches[index];
-    struct decoder decoder = {stack, stack->frame_count};
+    struct stacks_cursor cursor = stacks_newest(stack);
     mismatch->differs_at = differs_at;
     mismatch->frame_count = stack->frame_count;
     mismatch->reference_count = reference->count;
     mismatch->verified = __atomic_load_n(&image_header->verified_stacks, __ATOMIC_RELAXED);
     for (uint32_t k = 0; k < stack->frame_count && k < HT_MISMATCH_FRAMES; k++)
-        mismatch->frames[k] = decode_next(&decoder) & ~STACK_EXACT;
+        mismatch->frames[k] = stacks_next(&cursor) & ~STACK_EXACT;
     for (uint32_t k = 0; k < reference->count && k < HT_MISMATCH_FRAMES; k++)
         mismatch->reference[k] = reference_at(reference, k);
     __atomic_store_n(&mismatch->valid, 1, __ATOMIC_RELEASE); /* partner: readers' acquire */

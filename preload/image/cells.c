@@ -111,8 +111,7 @@ uint32_t cells_find(struct thread *self, uint32_t stack) {
 }
 
 uint32_t cells_context(uint32_t cell) {
-    bool has = __atomic_load_n(&cells_owners[cell >> CELLS_CHUNK_BITS], __ATOMIC_RELAXED) == CELLS_CONTEXTS;
-    return has ? image_stacks[cells_stack(cell)].context : 0;
+    return cells_has_context(cell) ? image_stacks[cells_stack(cell)].context : 0;
 }
 
 uint32_t cells_in_context(struct thread *self, uint32_t cell, uint32_t context) {

@@ -63,13 +63,27 @@ static inline void cells_follow(struct thread *self) {
 #define CELLS_FREE       0xfffdu /* retired, to be given out again */
 #define CELLS_CONTEXTS   0xfffeu /* cells of stacks with a context: their slot is in the cell */
 
-/* -- for cells_is_own: the slot that a chunk was given to, or CELLS_* -- */
+/* -- for what follows: the slot that a chunk was given to, or CELLS_* -- */
 extern uint16_t cells_owners[];
+
+static inline uint16_t cells_owner(uint32_t cell) {
+    /* relaxed: who has the cell from a block got the block after its cell was made */
+    return __atomic_load_n(&cells_owners[cell >> CELLS_CHUNK_BITS], __ATOMIC_RELAXED);
+}
 
 /* Whether a cell is of this thread's slot, and of a stack without a context. */
 static inline bool cells_is_own(const struct thread *self, uint32_t cell) {
-    /* relaxed: who has the cell from a block got the block after its cell was made */
-    return __atomic_load_n(&cells_owners[cell >> CELLS_CHUNK_BITS], __ATOMIC_RELAXED) == self->slot;
+    return cells_owner(cell) == self->slot;
+}
+
+/* Whether a cell is of a stack with a context; whose it is, the cell knows. */
+static inline bool cells_has_context(uint32_t cell) {
+    return cells_owner(cell) == CELLS_CONTEXTS;
+}
+
+/* As cells_is_retired, a moment earlier, and without a look at the cell. */
+static inline bool cells_is_of_retired(uint32_t cell) {
+    return cells_owner(cell) == CELLS_RETIRED;
 }
 
 #endif

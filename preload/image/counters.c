@@ -107,14 +107,17 @@ bool counters_shrink_shared(struct thread *self, uint64_t bytes) {
     return counters_is_beyond(&image_header->totals, before) && counters_beyond(before, bytes);
 }
 
+/* Looks at the other thread's cell only if it must: its line is on that thread's processor. */
 static uint32_t own_cell(struct thread *self, uint32_t id) {
-    return image_cells[id].slot == self->slot ? id : cells_of_same_stack(self, id);
+    if (cells_is_own(self, id) || (cells_has_context(id) && image_cells[id].slot == self->slot))
+        return id;
+    return cells_of_same_stack(self, id);
 }
 
 /* The block was allocated by a thread with another slot, in a context, or before traces were cleared: live =
  * allocated - freed holds for the sum. */
 bool counters_freed_elsewhere(struct thread *self, uint32_t id, uint64_t size_bytes) {
-    if (cells_is_retired(id))
+    if (cells_is_of_retired(id))
         return false;
     uint32_t own = own_cell(self, id);
     bool sweep = counters_shrink(self, size_bytes);

@@ -228,7 +228,7 @@ static bool budget_allows(uint64_t more) {
 static bool commit(struct ht_region *region, uint64_t needed) {
     uint64_t committed = __atomic_load_n(&region->committed_bytes, __ATOMIC_ACQUIRE);
     while (committed < needed) {
-        uint64_t step = committed / 4 < COMMIT_MIN ? COMMIT_MIN : smaller(committed / 4, COMMIT_MAX);
+        uint64_t step = committed / 16 < COMMIT_MIN ? COMMIT_MIN : smaller(committed / 16, COMMIT_MAX);
         uint64_t target = align_up(needed > committed + step ? needed : committed + step, PAGE);
         target = smaller(target, region->capacity_bytes);
         if (needed > target)

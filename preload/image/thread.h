@@ -25,8 +25,9 @@ struct deferred {
  * the stack, the cell's number), each from a table too large for it. */
 struct recent {
     struct stack_hash hash;
-    uint32_t stack, cell; /* 0: none */
-    uint64_t reserved;
+    uint32_t cell;         /* 0: none */
+    uint32_t owner, count; /* what it is as an owner (stacks.h) of a stack with so many frames */
+    uint32_t reserved;
 };
 _Static_assert(sizeof(struct recent) == 32, "never on two lines");
 

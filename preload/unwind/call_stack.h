@@ -1,8 +1,8 @@
 /* call_stack.h - the last call stack of a thread, with what makes the next one cheap to find and to intern.
  *
  * Frames are kept outermost first. Frame i has the hash of the stack from the outermost frame up to it
- * (struct ht_stack says which), and an owner: the id of a stack that is known to begin with these i + 1
- * frames. Two stacks of one thread that follow each other share most of them.
+ * (struct ht_stack says which), and an owner: a stack that is known to begin with these i + 1 frames, or with
+ * as many of them as are in its window. Two stacks of one thread that follow each other share most of them.
  *
  * Of a stack that is deeper than nframe only the newest nframe frames are kept: its window. The hash of a
  * window is the difference of two prefixes, so a window costs as much as a frame, and equal windows have
@@ -32,9 +32,8 @@ struct stack_frame {
     struct stack_hash prefix; /* of frames [0, here]; not canonical */
     uint64_t pc;              /* coded */
     uint32_t salt;
-    uint32_t owner;
-    uint32_t id;   /* of the stack that ends here, once known; else 0 */
-    uint32_t cell; /* of that stack, for whoever interns; else 0 */
+    uint32_t owner; /* as stacks_owner has it */
+    uint32_t cell;  /* of the stack that ends here, for whoever interns; else 0 */
 };
 
 struct cfi_stack;
@@ -90,7 +89,6 @@ static inline __attribute__((always_inline)) struct stack_hash call_stack_fill(s
     frame->pc = coded_pc;
     frame->salt = salt;
     frame->owner = 0;
-    frame->id = 0;
     frame->cell = 0;
     return prefix;
 }

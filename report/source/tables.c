@@ -201,6 +201,25 @@ static bool check_own_frames(const struct check *check, uint32_t id, const struc
     return true;
 }
 
+/* How many of the oldest frames of its base a stack does not have. At least 0 once it is checked. */
+static int32_t left_out(const struct tables *self, const struct ht_stack *stack) {
+    const struct ht_stack *base = tables_stack(self, stack->base);
+    return (stack->depth - stack->frame_count) - (base->depth - base->frame_count);
+}
+
+static bool check_base(const struct check *check, uint32_t id, const struct ht_stack *stack) {
+    if (stack->base >= id)
+        return complain(check, HT_REGION_STACKS, id, "base stack", stack->base, id);
+    int32_t out = left_out(check->tables, stack), all = tables_stack(check->tables, stack->base)->frame_count;
+    if (out < 0 || out > all)
+        return complain(check, HT_REGION_STACKS, id, "frames of its base left out", (uint64_t)(int64_t)out,
+                        (uint64_t)all);
+    if (stack->kept > all - out)
+        return complain(check, HT_REGION_STACKS, id, "kept frames of its base", stack->kept,
+                        (uint64_t)(all - out));
+    return true;
+}
+
 static bool check_one_stack(const struct check *check, uint32_t id) {
     const struct ht_stack *stack = tables_stack(check->tables, id);
     uint32_t contexts = check->tables->region[HT_REGION_CONTEXTS].count;
@@ -208,11 +227,8 @@ static bool check_one_stack(const struct check *check, uint32_t id) {
         return complain(check, HT_REGION_STACKS, id, "context", stack->context, contexts);
     if (stack->kept > stack->frame_count)
         return complain(check, HT_REGION_STACKS, id, "kept frames", stack->kept, stack->frame_count);
-    if (stack->kept != 0 && stack->base >= id)
-        return complain(check, HT_REGION_STACKS, id, "base stack", stack->base, id);
-    if (stack->kept != 0 && tables_stack(check->tables, stack->base)->frame_count < stack->kept)
-        return complain(check, HT_REGION_STACKS, id, "kept frames of its base", stack->kept,
-                        tables_stack(check->tables, stack->base)->frame_count);
+    if (stack->kept != 0 && !check_base(check, id, stack))
+        return false;
     return check_own_frames(check, id, stack);
 }
 
@@ -290,16 +306,21 @@ const char *tables_module_name(const struct tables *self, uint32_t id) {
 size_t tables_frames(const struct tables *self, uint32_t id, uint32_t *frames) {
     const struct ht_stack *stack = tables_stack(self, id);
     const uint32_t *all = self->region[HT_REGION_FRAMES].at;
-    size_t count = stack->frame_count, wanted = count;
-    while (wanted != 0) {
-        if (wanted > stack->kept) {
-            memcpy(frames + stack->kept, all + stack->first_frame, (wanted - stack->kept) * sizeof *frames);
-            wanted = stack->kept;
+    size_t count = stack->frame_count, out = 0, wanted = count; /* of `stack`: [out, wanted) */
+    for (;;) {
+        size_t own = stack->kept > out ? stack->kept : out;
+        if (wanted > own) {
+            memcpy(frames + (own - out), all + stack->first_frame + (own - stack->kept),
+                   (wanted - own) * sizeof *frames);
+            wanted = own;
         }
-        if (wanted != 0)
-            stack = tables_stack(self, stack->base);
+        if (wanted == out)
+            return count;
+        size_t more = (size_t)left_out(self, stack);
+        out += more;
+        wanted += more;
+        stack = tables_stack(self, stack->base);
     }
-    return count;
 }
 
 struct tables_slot_sums tables_sum_slots(const struct tables *self) {

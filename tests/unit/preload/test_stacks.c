@@ -17,6 +17,8 @@
 
 struct walk {
     uint64_t seed;
+    uint32_t calls;  /* different ones */
+    uint32_t nframe; /* frames of a stack that count */
     uint32_t depth;
     uint64_t pcs[DEEPEST];
 };
@@ -26,7 +28,7 @@ static void step(struct walk *walk) {
     walk->depth = back < walk->depth ? walk->depth - back : 0;
     uint32_t down = (uint32_t)random_below(&walk->seed, 7);
     for (; down != 0 && walk->depth < DEEPEST; down--)
-        walk->pcs[walk->depth++] = 0x10000 + 16 * random_below(&walk->seed, 2000);
+        walk->pcs[walk->depth++] = 0x10000 + 16 * random_below(&walk->seed, walk->calls);
 }
 
 static uint32_t intern(struct call_stack *trace, const struct walk *walk) {
@@ -38,7 +40,7 @@ static uint32_t intern(struct call_stack *trace, const struct walk *walk) {
 }
 
 static uint32_t kept_frames(const struct walk *walk, const uint64_t **first) {
-    uint32_t count = walk->depth < NFRAME_TEST ? walk->depth : NFRAME_TEST;
+    uint32_t count = walk->depth < walk->nframe ? walk->depth : walk->nframe;
     *first = walk->pcs + walk->depth - count;
     return count;
 }
@@ -74,8 +76,12 @@ static struct seen *look_up(const struct seen *key) {
 static uint32_t decode(uint32_t id, uint64_t *pcs) {
     const struct ht_stack *stack = &image_stacks[id];
     if (stack->kept != 0) {
-        assert_true(stack->base < id && stack->base >= HT_STACK_FIRST);
-        assert_true(decode(stack->base, pcs) >= stack->kept);
+        const struct ht_stack *base = &image_stacks[stack->base];
+        uint64_t older[DEEPEST];
+        uint32_t first = stack->depth - stack->frame_count, from = base->depth - base->frame_count;
+        assert_true(stack->base < id && stack->base >= HT_STACK_FIRST && from <= first);
+        assert_true(decode(stack->base, older) >= first - from + stack->kept);
+        memcpy(pcs, older + (first - from), stack->kept * sizeof *pcs);
     }
     for (uint32_t i = stack->kept; i < stack->frame_count; i++) {
         uint32_t frame = image_frames[stack->first_frame + i - stack->kept];
@@ -96,7 +102,7 @@ static void hash_is_of(const uint64_t *pcs, uint32_t count, const struct ht_stac
 
 static void tells_stacks_apart(void **state) {
     (void)state;
-    static struct walk walk = {.seed = 11};
+    static struct walk walk = {.seed = 11, .calls = 2000, .nframe = NFRAME_TEST};
     struct call_stack trace;
     uint32_t distinct = 0, again = 0;
     assert_true(call_stack_open(&trace, NFRAME_TEST, test_point()));
@@ -124,7 +130,49 @@ static void tells_stacks_apart(void **state) {
            (double)frames / distinct);
     assert_true(distinct > (uint32_t)SCALED(1000000));
     assert_true(again > 10);
-    assert_true(frames < 12 * (uint64_t)distinct); /* prefixes are shared */
+    assert_true(frames < 5 * (uint64_t)distinct); /* prefixes are shared, and windows */
+}
+
+/* Few calls and small windows: most stacks are windows, at many depths, and many a whole stack is the window
+ * of a deeper one. Each thread that is met here has its own nframe, and all share the table. */
+static void shares_frames_of_windows(void **state) {
+    (void)state;
+    static struct walk walks[] = {{.seed = 5, .calls = 3, .nframe = 12},
+                                  {.seed = 6, .calls = 3, .nframe = 13},
+                                  {.seed = 7, .calls = 40, .nframe = 5},
+                                  {.seed = 8, .calls = 2, .nframe = 20}};
+    struct call_stack traces[4];
+    uint64_t frames = image_header->regions[HT_REGION_FRAMES].used_records;
+    uint32_t distinct = 0, windows = 0, bases = 0;
+    memset(map, 0, sizeof map);
+    for (int t = 0; t < 4; t++)
+        assert_true(call_stack_open(&traces[t], walks[t].nframe, test_point()));
+    for (int i = 0; i < SCALED(1200000); i++) {
+        const uint64_t *expected;
+        uint64_t decoded[DEEPEST];
+        void *newest_first[DEEPEST];
+        struct walk *walk = &walks[i % 4];
+        step(walk);
+        uint32_t id = intern(&traces[i % 4], walk), count = kept_frames(walk, &expected);
+        struct seen key = key_of(expected, count), *known = look_up(&key);
+        assert_true(id >= HT_STACK_FIRST);
+        assert_true(known->id == 0 || known->id == id);
+        if (known->id == 0)
+            distinct++;
+        *known = (struct seen){key.low, key.high, id};
+        assert_int_equal(decode(id, decoded), count);
+        assert_memory_equal(decoded, expected, count * sizeof *expected);
+        assert_int_equal(stacks_frames(id, newest_first, DEEPEST), count);
+        for (uint32_t f = 0; f < count; f++)
+            assert_true((uintptr_t)newest_first[f] == expected[count - 1 - f]);
+        windows += image_stacks[id].depth > count;
+        bases += image_stacks[id].depth > count && image_stacks[id].kept != 0;
+    }
+    frames = image_header->regions[HT_REGION_FRAMES].used_records - frames;
+    printf("%u distinct stacks; met %u windows, %u of them with a base; %.1f frames stored a stack\n",
+           distinct, windows, bases, (double)frames / distinct);
+    assert_true(distinct > (uint32_t)SCALED(100000) && bases > windows / 2);
+    assert_true(frames < 4 * (uint64_t)distinct);
 }
 
 static void has_stacks_for_reasons(void **state) {
@@ -176,7 +224,7 @@ static pthread_barrier_t start;
 
 static void *walk_the_same_way(void *argument) {
     uint32_t *ids = argument;
-    struct walk walk = {.seed = 99};
+    struct walk walk = {.seed = 99, .calls = 2000, .nframe = NFRAME_TEST};
     struct call_stack trace;
     CHECK(call_stack_open(&trace, NFRAME_TEST, test_point()));
     pthread_barrier_wait(&start);
@@ -197,7 +245,7 @@ static void gives_threads_one_id(void **state) {
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     assert_int_equal(failed_checks(), 0);
-    struct walk walk = {.seed = 99};
+    struct walk walk = {.seed = 99, .calls = 2000, .nframe = NFRAME_TEST};
     for (int i = 0; i < SHARED; i++) {
         uint64_t decoded[DEEPEST];
         const uint64_t *frames;
@@ -218,7 +266,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(has_stacks_for_reasons),  cmocka_unit_test(tells_stacks_apart),
         cmocka_unit_test(interns_the_empty_stack), cmocka_unit_test(keeps_exact_frames_apart),
-        cmocka_unit_test(gives_threads_one_id),
+        cmocka_unit_test(gives_threads_one_id),    cmocka_unit_test(shares_frames_of_windows),
     };
     return cmocka_run_group_tests(tests, setup_image, NULL);
 }

@@ -166,6 +166,49 @@ static void indices_out_of_range_are_refused(void **state) {
     expect_refused(tables, "PCs, record 1: module 77, limit 3");
 }
 
+/* Three windows of three frames each, of which the oldest 2, 3 and 4 frames are not kept: 1 2 3, 2 3 4, 3
+ * 4 1. */
+static struct tables *make_windows(uint32_t ids[3]) {
+    struct tables *tables = make_example();
+    const uint32_t pcs[] = {1, 2, 3, 4, 1};
+    ids[0] = make_stack(tables, 0, 0, pcs, 3);
+    ids[1] = make_stack(tables, ids[0], 2, pcs + 3, 1);
+    ids[2] = make_stack(tables, ids[1], 2, pcs + 4, 1);
+    for (uint16_t i = 0; i < 3; i++) {
+        made_stack(tables, ids[i])->depth = (uint16_t)(5 + i);
+        make_cell(tables, ids[i], 1, 1, 0);
+    }
+    return tables;
+}
+
+static void windows_decode_through_their_bases(void **state) {
+    (void)state;
+    static const uint32_t expected[3][3] = {{1, 2, 3}, {2, 3, 4}, {3, 4, 1}};
+    struct error error = {""};
+    uint32_t ids[3], frames[3];
+    struct tables *tables = make_windows(ids);
+    assert_true(tables_check(tables, "good", &error));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(tables_frames(tables, ids[i], frames), 3);
+        assert_memory_equal(frames, expected[i], sizeof frames);
+    }
+    tables_free(tables);
+}
+
+static void frames_that_a_base_does_not_have_are_refused(void **state) {
+    (void)state;
+    uint32_t ids[3];
+    struct tables *tables = make_windows(ids);
+    made_stack(tables, ids[1])->depth = 4; /* begins before its base */
+    expect_refused(tables, "frames of its base left out");
+    tables = make_windows(ids);
+    made_stack(tables, ids[2])->depth = 65535;
+    expect_refused(tables, "frames of its base left out");
+    tables = make_windows(ids);
+    made_stack(tables, ids[1])->depth++; /* its base lacks one then */
+    expect_refused(tables, "kept frames of its base 2, limit 1");
+}
+
 static void a_path_out_of_range_is_empty(void **state) {
     (void)state;
     struct tables *tables = make_example();
@@ -224,6 +267,8 @@ int main(void) {
         cmocka_unit_test(indices_out_of_range_are_refused),
         cmocka_unit_test(a_path_out_of_range_is_empty),
         cmocka_unit_test(stacks_decode_through_their_bases),
+        cmocka_unit_test(windows_decode_through_their_bases),
+        cmocka_unit_test(frames_that_a_base_does_not_have_are_refused),
         cmocka_unit_test(a_file_that_is_there_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
