@@ -117,6 +117,7 @@ static __attribute__((noinline)) bool become_own(void) {
     if (!__atomic_compare_exchange_n(&guard_page.word, &wiped, GUARD_ADOPTING, false, __ATOMIC_ACQUIRE,
                                      __ATOMIC_RELAXED))
         return is_word_of_own(wiped) || adopted_elsewhere();
+    uint64_t blocked = sys_block_signals();
     __atomic_store_n(&adopter, sys_tid(), __ATOMIC_RELAXED);
     uintptr_t before = guard.inside;
     if (before == 0)
@@ -128,6 +129,7 @@ static __attribute__((noinline)) bool become_own(void) {
     __atomic_store_n(&adopter, 0, __ATOMIC_RELAXED);
     if (own)
         __atomic_store_n(&guard_page.word, own_word, __ATOMIC_RELEASE);
+    sys_set_signals(blocked);
     return own;
 }
 
@@ -217,18 +219,7 @@ static bool abandoned(uintptr_t frame) {
     return guard.inside < GUARD_MUTED && frame + FRAME_SLACK >= guard.inside && !sys_on_signal_stack();
 }
 
-bool guard_enter_slowly(uintptr_t frame, struct thread **thread, bool *nested) {
-    if (guard.inside != 0 && !abandoned(frame)) {
-        *nested = true;
-        *thread = guard.thread;
-        return guard.inside < GUARD_MUTED && guard.thread != NULL && is_own() &&
-               guard_word() != GUARD_STOPPED;
-    }
-    if (guard.inside != 0 && guard.thread != NULL) { /* the jump may have left a walk or a sweep half done */
-        unwind_reset(&guard.thread->stack);
-        blocks_abandoned();
-    }
-    *nested = false;
+static bool enter(uintptr_t frame) {
     guard_open(frame);
     track_begin();
     if (!track_is_active()) {
@@ -237,8 +228,28 @@ bool guard_enter_slowly(uintptr_t frame, struct thread **thread, bool *nested) {
     }
     if (guard.thread == NULL)
         guard.thread = guard.self = threads_claim();
-    *thread = guard.thread; /* null: then the event is lost, and counted so by the caller */
     return true;
+}
+
+bool guard_enter_slowly(uintptr_t frame, struct thread **thread, bool *nested) {
+    if (guard.inside != 0 && !abandoned(frame)) {
+        *nested = true;
+        *thread = guard.thread;
+        return guard.inside < GUARD_MUTED && is_own() && guard_word() != GUARD_STOPPED;
+    }
+    if (guard.inside != 0 && guard.thread != NULL) { /* the jump may have left a walk or a sweep half done */
+        unwind_reset(&guard.thread->stack);
+        blocks_abandoned();
+    }
+    *nested = false;
+    /* A handler on top of a thread that claims its state has none to put its event off in. */
+    bool claims = guard.thread == NULL && is_own();
+    uint64_t blocked = claims ? sys_block_signals() : 0;
+    bool active = enter(frame);
+    if (claims)
+        sys_set_signals(blocked);
+    *thread = guard.thread; /* null: then the event is lost, and counted so by the caller */
+    return active;
 }
 
 static void defer(struct thread *thread, struct deferred event, const struct happening *happening) {
