@@ -24,6 +24,7 @@ static const char *const functions[] = {
     "*asprintf",
     "operator new",
     "operator new[[]]",
+    "heaptally_track", /* in heaptally.h; who calls it named the block */
     /* C++: the standard library */
     "std::*",
     "__gnu_cxx::*",
