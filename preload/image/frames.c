@@ -11,7 +11,8 @@
  *
  * Memory orders: a frame is stored with release and loaded with acquire, so that who finds a PC's number sees
  * its record. A frame that is compared beyond what its run has may be another's that is being written: it is
- * 0 until it is what it will be.
+ * 0 until it is what it will be. So 0 equals nothing, though a walk that was led astray may deliver the
+ * address 0, which PC 0 has.
  *
  * Owns:    FRAMES, the table.
  * Threads: any, lock-free.  Signals: safe.  Heap: never. */
@@ -44,7 +45,7 @@ static bool is_stored_at(uint32_t first, const struct stack_frame *run, uint32_t
     for (uint32_t i = 0; i < count; i++) {
         uint32_t frame = __atomic_load_n(&image_frames[first + i], __ATOMIC_ACQUIRE); /* partner: store */
         const struct ht_pc *pc = &image_pcs[frame & HT_FRAME_PC];
-        if (pc->pc != (run[i].pc & ~STACK_EXACT) || pc->salt != run[i].salt ||
+        if (frame == 0 || pc->pc != (run[i].pc & ~STACK_EXACT) || pc->salt != run[i].salt ||
             (frame & HT_FRAME_EXACT) != exactness(&run[i]))
             return false;
     }

@@ -78,6 +78,19 @@ static void keeps_runs_that_meet(void **state) {
     assert_int_equal(used(), before + 3 * SCALED(100000));
 }
 
+/* The address 0 is PC 0's, too: a run that ends in it meets one that stands before what is reserved. The two
+ * meet in the table only now and then. */
+static void takes_no_frame_that_is_being_written(void **state) {
+    (void)state;
+    struct stack_frame run[2] = {{0}, {0}};
+    for (uint32_t i = 0; i < SCALED(200000); i++) {
+        run[0].pc = UINT64_C(0x600000000) + i;
+        uint32_t first = frames_store(run, 1);
+        assert_int_equal(image_take(HT_REGION_FRAMES, 1), first + 1);
+        assert_int_not_equal(frames_store(run, 2), first);
+    }
+}
+
 /* ---- threads that store the same runs, which others are writing ---- */
 
 #define THREADS 4
@@ -122,6 +135,7 @@ int main(void) {
         cmocka_unit_test(tells_runs_apart),
         cmocka_unit_test(keeps_runs_that_meet),
         cmocka_unit_test(serves_threads),
+        cmocka_unit_test(takes_no_frame_that_is_being_written),
     };
     return cmocka_run_group_tests(tests, setup_image, NULL);
 }
