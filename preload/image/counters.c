@@ -107,11 +107,13 @@ bool counters_shrink_shared(struct thread *self, uint64_t bytes) {
     return counters_is_beyond(&image_header->totals, before) && counters_beyond(before, bytes);
 }
 
-/* Looks at the other thread's cell only if it must: its line is on that thread's processor. */
+/* Looks at the other thread's cell only if it must: its line is on that thread's processor. An own cell may
+ * be retired at this very moment: what is counted there counts for nobody, and the block's free will not
+ * either. */
 static uint32_t own_cell(struct thread *self, uint32_t id) {
-    if (cells_is_own(self, id) || (cells_has_context(id) && image_cells[id].slot == self->slot))
-        return id;
-    return cells_of_same_stack(self, id);
+    uint16_t owner = cells_owner(id);
+    bool tells = owner != CELLS_CONTEXTS && owner != CELLS_RETIRED; /* else the cell does */
+    return (tells ? owner : image_cells[id].slot) == self->slot ? id : cells_of_same_stack(self, id);
 }
 
 /* The block was allocated by a thread with another slot, in a context, or before traces were cleared: live =
