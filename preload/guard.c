@@ -114,10 +114,13 @@ static __attribute__((noinline)) bool become_own(void) {
     uint32_t wiped = GUARD_WIPED;
     if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) == 0 || __atomic_load_n(&stopped, __ATOMIC_RELAXED) != 0)
         return false;
+    uint64_t blocked =
+        sys_block_signals(); /* before: a handler would wait for the adopter that it is on top of */
     if (!__atomic_compare_exchange_n(&guard_page.word, &wiped, GUARD_ADOPTING, false, __ATOMIC_ACQUIRE,
-                                     __ATOMIC_RELAXED))
+                                     __ATOMIC_RELAXED)) {
+        sys_set_signals(blocked);
         return is_word_of_own(wiped) || adopted_elsewhere();
-    uint64_t blocked = sys_block_signals();
+    }
     __atomic_store_n(&adopter, sys_tid(), __ATOMIC_RELAXED);
     uintptr_t before = guard.inside;
     if (before == 0)
@@ -231,6 +234,16 @@ static bool enter(uintptr_t frame) {
     return true;
 }
 
+/* Whether this thread may be about to claim its state: not where nothing counts, and each event would cost
+ * two system calls for nothing. */
+static bool may_claim(void) {
+    uint32_t word = guard_word();
+    if (guard.thread != NULL || word == GUARD_STOPPED)
+        return false;
+    return is_word_of_own(word) || (__atomic_load_n(&started, __ATOMIC_ACQUIRE) != 0 &&
+                                    __atomic_load_n(&stopped, __ATOMIC_RELAXED) == 0);
+}
+
 bool guard_enter_slowly(uintptr_t frame, struct thread **thread, bool *nested) {
     if (guard.inside != 0 && !abandoned(frame)) {
         *nested = true;
@@ -243,7 +256,7 @@ bool guard_enter_slowly(uintptr_t frame, struct thread **thread, bool *nested) {
     }
     *nested = false;
     /* A handler on top of a thread that claims its state has none to put its event off in. */
-    bool claims = guard.thread == NULL && is_own();
+    bool claims = may_claim();
     uint64_t blocked = claims ? sys_block_signals() : 0;
     bool active = enter(frame);
     if (claims)

@@ -105,6 +105,12 @@ class PartsTest(TestCase):
         top = self.heaptally("top", self.snapshots()[0])
         self.assertIn("was not traced when the snapshot was taken", top.stdout)
 
+    def test_an_unstarted_process_is_asked_nothing(self):
+        """No system call an event: the program is killed at its first."""
+        if self.run_program([PROGRAMS / "stopped"], traced=False, check=None).returncode == 77:
+            self.skipTest("no filter of system calls")
+        self.run_program([PROGRAMS / "stopped"], environment=self.environment(HEAPTALLY_START="0"))
+
     def test_a_cleared_process_says_so(self):
         self.talk("clear_traces")
         info = self.info(self.snapshots()[0])
