@@ -51,7 +51,7 @@ static uint64_t make_string(struct tables *tables, const char *string) {
 }
 
 /* A domain with a name, and two scopes, one in the other, with figures. */
-static uint32_t make_contexts(struct tables *tables) {
+static uint32_t make_said(struct tables *tables) {
     uint32_t domain = make_context(tables, 389047), outer = make_context(tables, HT_DOMAIN_HEAP);
     uint32_t inner = make_context(tables, HT_DOMAIN_HEAP), tagged = make_context(tables, HT_DOMAIN_HEAP);
     uint64_t scope = make_string(tables, "net/tls");
@@ -72,7 +72,7 @@ static uint32_t make_contexts(struct tables *tables) {
 static struct tables *make_rich(void) {
     struct tables *tables = make_example();
     struct ht_header *header = &tables->header;
-    made_stack(tables, HT_STACK_FIRST)->context = (uint16_t)make_contexts(tables);
+    made_stack(tables, HT_STACK_FIRST)->context = (uint16_t)make_said(tables);
     for (uint32_t cell = 1; cell < tables->region[HT_REGION_CELLS].count; cell++)
         made_cell(tables, cell)->slot = make_slot(tables, 100 + cell);
     make_samples(tables, 512 << 10);
