@@ -268,6 +268,7 @@ _Static_assert(sizeof(struct ht_detail) == 1152, "ht_detail is part of the file 
 /* HEAPTALLY_VERIFY_UNWIND: a stack that two unwinders found different, newest frames first. Of the first few
  * only; mismatched_stacks counts all. */
 #define HT_MISMATCH_FRAMES 126
+#define HT_MISMATCHES_MAX  32 /* records, record 0 included */
 struct ht_mismatch {
     uint32_t valid;                      /* (atomic) 1 when published */
     uint32_t differs_at;                 /* the first frame that differs, 0 the newest */

@@ -98,8 +98,8 @@ static uint32_t adopter; /* (atomic) the thread that adopts */
 
 #define ADOPTION_PATIENCE 20000u /* turns; it takes 1 to 10 ms */
 
-/* Another thread is adopting: its end is worth a while, since an event that is let pass is lost for good. A
- * handler on top of it, though, must pass. */
+/* Another thread is adopting: its end is worth a while, since an event that is let pass is lost for good.
+ * What is on top of it, though, must pass. */
 static bool adopted_elsewhere(void) {
     for (uint32_t i = 0; guard_word() == GUARD_ADOPTING && i < ADOPTION_PATIENCE; i++) {
         if (__atomic_load_n(&adopter, __ATOMIC_RELAXED) == sys_tid())
@@ -109,18 +109,8 @@ static bool adopted_elsewhere(void) {
     return is_own();
 }
 
-/* The slow part of track_ready: after a fork. */
-static __attribute__((noinline)) bool become_own(void) {
-    uint32_t wiped = GUARD_WIPED;
-    if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) == 0 || __atomic_load_n(&stopped, __ATOMIC_RELAXED) != 0)
-        return false;
-    uint64_t blocked =
-        sys_block_signals(); /* before: a handler would wait for the adopter that it is on top of */
-    if (!__atomic_compare_exchange_n(&guard_page.word, &wiped, GUARD_ADOPTING, false, __ATOMIC_ACQUIRE,
-                                     __ATOMIC_RELAXED)) {
-        sys_set_signals(blocked);
-        return is_word_of_own(wiped) || adopted_elsewhere();
-    }
+/* This thread has the page; to nobody else is the process its own yet. */
+static bool adopt_for_all(void) {
     __atomic_store_n(&adopter, sys_tid(), __ATOMIC_RELAXED);
     uintptr_t before = guard.inside;
     if (before == 0)
@@ -132,8 +122,21 @@ static __attribute__((noinline)) bool become_own(void) {
     __atomic_store_n(&adopter, 0, __ATOMIC_RELAXED);
     if (own)
         __atomic_store_n(&guard_page.word, own_word, __ATOMIC_RELEASE);
-    sys_set_signals(blocked);
     return own;
+}
+
+/* The slow part of track_ready: after a fork. Without signals: the events of a handler on top of it would be
+ * lost, and if that jumped out, nobody would ever end what it interrupted. */
+static __attribute__((noinline)) bool become_own(void) {
+    uint32_t wiped = GUARD_WIPED;
+    if (__atomic_load_n(&started, __ATOMIC_ACQUIRE) == 0 || __atomic_load_n(&stopped, __ATOMIC_RELAXED) != 0)
+        return false;
+    uint64_t signals = sys_block_signals();
+    bool taken = __atomic_compare_exchange_n(&guard_page.word, &wiped, GUARD_ADOPTING, false,
+                                             __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+    bool own = taken && adopt_for_all();
+    sys_set_signals(signals);
+    return taken ? own : is_word_of_own(wiped) || adopted_elsewhere();
 }
 
 bool track_ready(void) {
@@ -222,32 +225,23 @@ static bool abandoned(uintptr_t frame) {
     return guard.inside < GUARD_MUTED && frame + FRAME_SLACK >= guard.inside && !sys_on_signal_stack();
 }
 
-static bool enter(uintptr_t frame) {
+/* Without signals: a handler on top of it would find a thread that is inside and has no state, where its
+ * events could be neither counted nor put off. */
+static __attribute__((noinline)) void claim(uintptr_t frame) {
+    uint64_t signals = sys_block_signals();
+    uintptr_t before = guard.inside;
     guard_open(frame);
-    track_begin();
-    if (!track_is_active()) {
-        guard.inside = 0;
-        return false;
-    }
-    if (guard.thread == NULL)
+    if (guard.thread == NULL) /* else a handler was faster */
         guard.thread = guard.self = threads_claim();
-    return true;
-}
-
-/* Whether this thread may be about to claim its state: not where nothing counts, and each event would cost
- * two system calls for nothing. */
-static bool may_claim(void) {
-    uint32_t word = guard_word();
-    if (guard.thread != NULL || word == GUARD_STOPPED)
-        return false;
-    return is_word_of_own(word) || (__atomic_load_n(&started, __ATOMIC_ACQUIRE) != 0 &&
-                                    __atomic_load_n(&stopped, __ATOMIC_RELAXED) == 0);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    guard.inside = before;
+    sys_set_signals(signals);
 }
 
 bool guard_enter_slowly(uintptr_t frame, struct thread **thread, bool *nested) {
     if (guard.inside != 0 && !abandoned(frame)) {
         *nested = true;
-        *thread = guard.thread;
+        *thread = guard.thread; /* null: as below */
         return guard.inside < GUARD_MUTED && is_own() && guard_word() != GUARD_STOPPED;
     }
     if (guard.inside != 0 && guard.thread != NULL) { /* the jump may have left a walk or a sweep half done */
@@ -255,14 +249,20 @@ bool guard_enter_slowly(uintptr_t frame, struct thread **thread, bool *nested) {
         blocks_abandoned();
     }
     *nested = false;
-    /* A handler on top of a thread that claims its state has none to put its event off in. */
-    bool claims = may_claim();
-    uint64_t blocked = claims ? sys_block_signals() : 0;
-    bool active = enter(frame);
-    if (claims)
-        sys_set_signals(blocked);
+    /* before the guard is closed, from when on handlers are on top of this */
+    bool claimed = track_is_active() && guard.thread == NULL;
+    if (claimed)
+        claim(frame);
+    guard_open(frame);
+    track_begin();
+    if (!track_is_active()) {
+        guard.inside = 0;
+        return false;
+    }
+    if (guard.thread == NULL && !claimed) /* the first event of the process */
+        claim(frame);
     *thread = guard.thread; /* null: then the event is lost, and counted so by the caller */
-    return active;
+    return true;
 }
 
 static void defer(struct thread *thread, struct deferred event, const struct happening *happening) {

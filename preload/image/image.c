@@ -28,8 +28,7 @@
 #define COMMIT_MIN      ((uint64_t)16 << 10)
 #define COMMIT_MAX      ((uint64_t)2 << 20)
 #define MEMORY_SMALLEST ((uint64_t)1 << 20)
-#define CELLS_FIRST     16 /* cells go by sixteens, and cell 0 is none */
-#define MISMATCHES_MAX  ((uint64_t)32)
+#define CELLS_FIRST     16                  /* cells go by sixteens, and cell 0 is none */
 #define CELLS_MAX       ((uint64_t)1 << 22) /* what a slot of the block table can name */
 
 /* Children that end by _exit leave their images, and a server may fork for years without an exec. A look at
@@ -93,7 +92,7 @@ static uint64_t lay_out(struct ht_header *header, uint64_t budget) {
         [HT_REGION_SLOTS] = {sizeof(struct ht_slot), 32768 * sizeof(struct ht_slot)},
         [HT_REGION_SAMPLES] = {sizeof(struct ht_sample), options.sample_bytes != 0 ? cells : 0},
         [HT_REGION_MISMATCHES] = {sizeof(struct ht_mismatch),
-                                  options.verify_every != 0 ? MISMATCHES_MAX * sizeof(struct ht_mismatch)
+                                  options.verify_every != 0 ? HT_MISMATCHES_MAX * sizeof(struct ht_mismatch)
                                                             : 0},
         [HT_REGION_CONTEXTS] = {sizeof(struct ht_context),
                                 smaller(budget / 16, HT_CONTEXTS_MAX * sizeof(struct ht_context))},

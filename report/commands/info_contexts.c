@@ -49,7 +49,7 @@ static void add(struct sum *sum, const struct ht_context *context) {
  */
 static struct sum *sums_of(const struct tables *tables, bool (*is_one)(const struct tables_context *),
                            size_t *count) {
-    uint32_t contexts = tables->region[HT_REGION_CONTEXTS].count;
+    uint32_t contexts = tables_context_count(tables);
     *count = 0;
     struct sum *sums = contexts > 1 ? calloc(contexts, sizeof *sums) : NULL;
     struct interner *seen = sums != NULL ? interner_new() : NULL;

@@ -1,6 +1,9 @@
 /* info_verified.c - what HEAPTALLY_VERIFY_UNWIND found: how many stacks two unwinders agreed on, and those
- * that they did not, side by side. Owns:    nothing. Holds:   reads no frame beyond HT_MISMATCH_FRAMES,
- * whatever a record says. Threads: one.  Signals: no.  Heap: no (but stdio's). */
+ * that they did not, side by side.
+ *
+ * Owns:    nothing.
+ * Holds:   reads no frame beyond HT_MISMATCH_FRAMES, whatever a record says.
+ * Threads: one.  Signals: no.  Heap: no (but stdio's). */
 #define _GNU_SOURCE
 #include "info_facts.h"
 #include "../render/harmless.h"
@@ -29,8 +32,10 @@ static bool sides_of(const struct tables *tables, uint32_t id, struct sides *sid
     return record->valid == 1;
 }
 
+/* Each frame is looked for in all modules: not for more records than there can be. */
 static uint32_t record_count(const struct tables *tables) {
-    return tables->region[HT_REGION_MISMATCHES].count;
+    uint32_t count = tables->region[HT_REGION_MISMATCHES].count;
+    return count < HT_MISMATCHES_MAX ? count : HT_MISMATCHES_MAX;
 }
 
 /* The module at a run-time address: one that is still there, else the last that was. Null: none. */

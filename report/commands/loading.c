@@ -137,7 +137,7 @@ static bool asks_for(const struct query *query, enum key key, enum filter_kind f
 void loading_note_unsaid(const struct loading *self, const struct loaded *loaded) {
     const struct tables *tables = loaded->source.tables;
     bool scopes = false, tags = false;
-    for (uint32_t i = 1; i < tables->region[HT_REGION_CONTEXTS].count; i++) {
+    for (uint32_t i = 1; i < tables_context_count(tables); i++) {
         struct tables_context context = tables_context(tables, i);
         scopes = scopes || context.scope[0] != '\0';
         tags = tags || context.tag[0] != '\0';

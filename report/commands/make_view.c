@@ -197,7 +197,7 @@ static bool is_new(struct interner *seen, uint64_t number) {
 static void add_domains(struct view *view, const struct tables *tables, struct interner *seen) {
     for (size_t i = 0; i < view->domain_count; i++)
         is_new(seen, view->domains[i].number);
-    for (uint32_t i = 1; i < tables->region[HT_REGION_CONTEXTS].count; i++) {
+    for (uint32_t i = 1; i < tables_context_count(tables); i++) {
         struct tables_context context = tables_context(tables, i);
         if (context.domain_name[0] != '\0' && is_new(seen, context.domain))
             view->domains[view->domain_count++] = (struct view_domain){context.domain, context.domain_name};
@@ -206,7 +206,7 @@ static void add_domains(struct view *view, const struct tables *tables, struct i
 }
 
 void make_view_domains(struct view *view, const struct tables *tables) {
-    size_t most = view->domain_count + tables->region[HT_REGION_CONTEXTS].count;
+    size_t most = view->domain_count + tables_context_count(tables);
     struct view_domain *more = most != 0 ? realloc(view->domains, most * sizeof *more) : NULL;
     if (more == NULL)
         return;

@@ -4,7 +4,7 @@
  * Threads: any.  Signals: no.  Heap: no. */
 #include "details.h"
 
-#define SHIFT_MAX 59u /* HT_DETAIL_AGES units of 2^59 are all of 64 bits */
+#define SHIFT_MAX 59u /* HT_DETAIL_AGES units of 2^59 are 2^63 ns: a sum of ages does not wrap */
 
 bool details_present(const struct tables *tables) {
     return tables->header.temporary_below != 0;
@@ -36,7 +36,7 @@ struct ht_detail details_of_cell(const struct tables *tables, uint32_t id) {
     struct ht_detail self = ((const struct ht_detail *)details->at)[id];
     if (tables_cells(tables)[id].peak_sequence != (uint32_t)tables->header.totals.peak_sequence)
         self.peak_waste_bytes = details_waste(&self);
-    if (self.age_shift > SHIFT_MAX)
+    if (self.age_shift == 0 || self.age_shift > SHIFT_MAX)
         forget_births(&self);
     return self;
 }

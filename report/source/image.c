@@ -16,8 +16,9 @@
 #include <unistd.h>
 
 /* A writer needs some ns for an event; one that was killed in the middle leaves the sequence odd. */
-#define SEQLOCK_TRIES 1000
-#define NAPS          100
+#define SEQLOCK_TRIES 1000    /* before a nap */
+#define REGION_TRIES  1000000 /* in vain, of all records of a region */
+#define NAPS          100     /* for a region */
 #define NAP_NS        200000
 #define PEAK_TRIES    3
 
@@ -29,29 +30,38 @@ static void copy_words(uint64_t *to, const uint64_t *from, size_t bytes) {
         to[i] = __atomic_load_n(from + i, __ATOMIC_ACQUIRE);
 }
 
-/* Copies a record that is written under the sequence of a cell. False after SEQLOCK_TRIES: it is
- * within one event of the truth then. */
+/* Copies a record that is written under the sequence of a cell. False if its owner wrote: it is within one
+ * event of the truth then. */
 static bool copy_guarded(void *to, const void *from, size_t bytes, const struct ht_cell *cell) {
-    for (int i = 0; i < SEQLOCK_TRIES; i++) {
-        /* acquire: partner of the owner's release of the even value */
-        uint32_t before = __atomic_load_n(&cell->write_sequence, __ATOMIC_ACQUIRE);
-        copy_words(to, from, bytes);
-        uint32_t after = __atomic_load_n(&cell->write_sequence, __ATOMIC_RELAXED);
-        if (before == after && (before & 1) == 0)
-            return true;
-    }
-    return false;
+    /* acquire: partner of the owner's release of the even value */
+    uint32_t before = __atomic_load_n(&cell->write_sequence, __ATOMIC_ACQUIRE);
+    copy_words(to, from, bytes);
+    uint32_t after = __atomic_load_n(&cell->write_sequence, __ATOMIC_RELAXED);
+    return before == after && (before & 1) == 0;
 }
 
 /* An owner that was put to sleep in the middle of an event is worth a while, but not each cell of a file that
- * somebody has made up: naps are for a whole region. A dead one will not go on. */
-static int naps_for(const struct tables *self) {
-    return self->running ? NAPS : 0;
+ * somebody has made up: tries and naps are for a whole region. A dead one will not go on. */
+struct patience {
+    int tries, naps;
+};
+
+static struct patience patience_for(const struct tables *self) {
+    return self->running ? (struct patience){REGION_TRIES, NAPS} : (struct patience){0, 0};
 }
 
-static void copy_settled(void *to, const void *from, size_t bytes, const struct ht_cell *cell, int *naps) {
-    while (!copy_guarded(to, from, bytes, cell) && (*naps)-- > 0)
-        nanosleep(&(struct timespec){0, NAP_NS}, NULL);
+static void copy_settled(void *to, const void *from, size_t bytes, const struct ht_cell *cell,
+                         struct patience *patience) {
+    for (int tries = 1; !copy_guarded(to, from, bytes, cell); tries++) {
+        if (patience->tries == 0 || (tries == SEQLOCK_TRIES && patience->naps == 0))
+            return;
+        patience->tries--;
+        if (tries == SEQLOCK_TRIES) {
+            patience->naps--;
+            nanosleep(&(struct timespec){0, NAP_NS}, NULL);
+            tries = 0;
+        }
+    }
 }
 
 /* The bytes of a region that are both in use and committed. */
@@ -64,9 +74,9 @@ static uint64_t readable_bytes(const struct ht_region *region) {
     return (used < whole ? used : whole) * region->record_bytes;
 }
 
-static void copy_cells_of(struct records *to, const struct ht_cell *from, int naps) {
+static void copy_cells_of(struct records *to, const struct ht_cell *from, struct patience patience) {
     for (uint32_t i = 0; i < to->count; i++)
-        copy_settled((struct ht_cell *)to->at + i, from + i, sizeof *from, from + i, &naps);
+        copy_settled((struct ht_cell *)to->at + i, from + i, sizeof *from, from + i, &patience);
 }
 
 static bool copy_region(struct records *to, enum ht_region_id id, const char *bytes,
@@ -80,7 +90,7 @@ static bool copy_region(struct records *to, enum ht_region_id id, const char *by
     if (!tables_reserve(to, id, size, error))
         return false;
     if (id == HT_REGION_CELLS)
-        copy_cells_of(to, (const struct ht_cell *)(const void *)from, naps_for(self));
+        copy_cells_of(to, (const struct ht_cell *)(const void *)from, patience_for(self));
     else
         memcpy(to->at, from, size);
     return true;
@@ -90,16 +100,18 @@ static bool copy_region(struct records *to, enum ht_region_id id, const char *by
 static bool copy_details(struct tables *self, const char *bytes, struct error *error) {
     struct records *to = &self->region[HT_REGION_DETAILS];
     const struct ht_header *layout = &self->header;
-    int naps = naps_for(self);
+    struct patience patience = patience_for(self);
     if (!copy_region(to, HT_REGION_DETAILS, bytes, self, error))
         return false;
     if (to->count > self->region[HT_REGION_CELLS].count)
         to->count = self->region[HT_REGION_CELLS].count;
+    if (to->count == 0)
+        return true;
     const void *cells = bytes + layout->regions[HT_REGION_CELLS].offset;
     const void *details = bytes + layout->regions[HT_REGION_DETAILS].offset;
     for (uint32_t i = 0; i < to->count; i++)
         copy_settled((struct ht_detail *)to->at + i, (const struct ht_detail *)details + i,
-                     sizeof(struct ht_detail), (const struct ht_cell *)cells + i, &naps);
+                     sizeof(struct ht_detail), (const struct ht_cell *)cells + i, &patience);
     return true;
 }
 

@@ -145,11 +145,13 @@ static void find_peak(struct model *self) {
     self->peak_bound_bytes = 2 * totals->slots_in_use * totals->quantum_max_bytes;
 }
 
-/* Of a process that has ended without a snapshot, its last event is the last that is known. */
+/* Of a process that has ended without a snapshot, its last event is the last that is known. No clock comes to
+ * 2^63 ns: an age of a damaged file is at most that, and can be counted from. */
 static uint64_t when(const struct tables *tables, const struct ht_detail *total) {
     uint64_t epoch = tables->header.details_epoch_ns, taken = tables->header.taken_monotonic_ns;
     uint64_t now = taken > epoch ? taken - epoch : 0;
-    return now > total->last_ns ? now : total->last_ns;
+    now = now > total->last_ns ? now : total->last_ns;
+    return now < INT64_MAX ? now : INT64_MAX;
 }
 
 static void build(struct model *self, enum model_rows rows) {

@@ -75,7 +75,7 @@ static bool parse_region(struct tables *self, int id, const char *bytes, const c
         return false;
     if (XXH64(from, region->stored_bytes, 0) != region->checksum)
         return complain(name, region, id, "its checksum does not match", error);
-    if (region->codec == HT_CODEC_ZSTD && region->stored_bytes != 0)
+    if (region->codec == HT_CODEC_ZSTD)
         return decompress(&self->region[id], region, id, from, name, error);
     if (!tables_reserve(&self->region[id], (enum ht_region_id)id, region->capacity_bytes, error))
         return false;

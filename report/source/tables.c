@@ -222,7 +222,7 @@ static bool check_base(const struct check *check, uint32_t id, const struct ht_s
 
 static bool check_one_stack(const struct check *check, uint32_t id) {
     const struct ht_stack *stack = tables_stack(check->tables, id);
-    uint32_t contexts = check->tables->region[HT_REGION_CONTEXTS].count;
+    uint32_t contexts = tables_context_count(check->tables);
     if (stack->context != 0 && stack->context >= contexts)
         return complain(check, HT_REGION_STACKS, id, "context", stack->context, contexts);
     if (stack->kept > stack->frame_count)
@@ -282,12 +282,19 @@ const char *tables_module_path(const struct tables *self, uint32_t id) {
     return id < self->region[HT_REGION_MODULES].count ? string_at(self, tables_module(self, id)->path) : "";
 }
 
+/* No writer writes a longer one. */
+static const char *short_string_at(const struct tables *self, uint64_t offset) {
+    const char *string = string_at(self, offset);
+    return strnlen(string, HT_SCOPE_BYTES) < HT_SCOPE_BYTES ? string : "";
+}
+
 struct tables_context tables_context(const struct tables *self, uint32_t id) {
-    if (id == 0 || id >= self->region[HT_REGION_CONTEXTS].count)
+    if (id == 0 || id >= tables_context_count(self))
         return (struct tables_context){HT_DOMAIN_HEAP, "", "", ""};
     const struct ht_context *context = (const struct ht_context *)self->region[HT_REGION_CONTEXTS].at + id;
-    return (struct tables_context){context->domain, string_at(self, context->domain_name),
-                                   string_at(self, context->scope), string_at(self, context->tag)};
+    return (struct tables_context){context->domain, short_string_at(self, context->domain_name),
+                                   short_string_at(self, context->scope),
+                                   short_string_at(self, context->tag)};
 }
 
 const char *tables_source_file(const struct tables *self, uint32_t id) {

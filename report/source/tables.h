@@ -68,8 +68,14 @@ static inline const struct ht_slot *tables_slots(const struct tables *self) {
     return self->region[HT_REGION_SLOTS].at;
 }
 
-/* What a context says; strings are never null, and empty for what it does not say. Context 0, and one that is
- * out of range, is the heap's. */
+/* How many records of CONTEXTS there may be: the index in a stack ends there, whatever a file has. */
+static inline uint32_t tables_context_count(const struct tables *self) {
+    uint32_t count = self->region[HT_REGION_CONTEXTS].count;
+    return count < HT_CONTEXTS_MAX ? count : HT_CONTEXTS_MAX;
+}
+
+/* What a context says; strings are never null, shorter than HT_SCOPE_BYTES, and empty for what it does not
+ * say. Context 0, and one that is out of range, is the heap's. */
 struct tables_context {
     uint32_t domain;
     const char *domain_name, *scope, *tag;

@@ -1,19 +1,50 @@
 /* victim.c PLUGIN - comes by every way on which the tracer calls the kernel, in an order that does not
  * change: its start, new stacks until the tables grow, a thread, a library that comes and goes, a forked
- * child, a large block, a snapshot of its own, the exit. */
+ * child, a large block, blocks that live short or grow, more mappings than a table begins with, a snapshot of
+ * its own, the exit. */
+#define _GNU_SOURCE
 #include "hostile/tally.h"
 #include <heaptally.h>
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { PAGE = 4096, PAGES = 10000 };
 
 static __attribute__((noinline)) void deep(int depth, void **kept) {
     *kept = TAKE(malloc(40), 40);
     if (depth > 0)
         deep(depth - 1, kept + 1);
     __asm__ volatile("" ::: "memory");
+}
+
+static void regrow(void) {
+    void *block = TAKE(malloc(100), 100);
+    for (size_t size = 200; size < 4 << 20; size *= 2) {
+        block = TAKE(realloc(DROP(block), size), size);
+        free(DROP(TAKE(malloc(60), 60)));
+    }
+    free(DROP(block));
+}
+
+static void *reserve(size_t pages) {
+    void *at = mmap(NULL, pages * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(at != MAP_FAILED);
+    return at;
+}
+
+/* Every other page is unmapped, a part is replaced, moved and given back; the rest stays. */
+static void map(void) {
+    char *all = reserve(PAGES), *moved = reserve(4);
+    for (size_t i = 0; i < PAGES; i += 2)
+        CHECK(munmap(all + i * PAGE, PAGE) == 0);
+    CHECK(mmap(all, 100 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == all);
+    moved = mremap(moved, 4 * PAGE, 400 * PAGE, MREMAP_MAYMOVE);
+    CHECK(moved != MAP_FAILED && munmap(moved, 200 * PAGE) == 0);
+    CHECK(munmap(all, 200 * PAGE) == 0 && munmap(all, 1) == 0);
 }
 
 static void *thread(void *argument) {
@@ -46,6 +77,8 @@ int main(int argc, char **argv) {
     CHECK(pthread_create(&id, NULL, thread, NULL) == 0 && pthread_join(id, NULL) == 0);
     plug(argv[1]);
     free(DROP(TAKE(malloc(50 << 20), 50 << 20)));
+    regrow();
+    map();
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0)

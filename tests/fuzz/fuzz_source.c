@@ -1,5 +1,5 @@
-/* fuzz_source.c - bytes -> snapshot or image -> model -> what top, diff, growth and info print of it, as text
- * and JSON.
+/* fuzz_source.c - bytes -> snapshot or image -> model -> what top, diff, growth, annotate and info print of
+ * it, as text and JSON; of an input with details with all metrics and histograms.
  *
  * An input is a file without the header's strings and padding, which nothing interprets and which would make
  * each input 16 KiB: one byte of choices, the header's head, its regions, totals and losses, then all that
@@ -7,8 +7,10 @@
  *
  * Threads: one.  Heap: yes. */
 #define _GNU_SOURCE
+#include "commands/annotation.h"
 #include "commands/info_facts.h"
-#include "commands/loading.h"
+#include "commands/make_histogram.h"
+#include "fake_symbols.h"
 #include "make_snapshot.h"
 #include "source/image.h"
 #include "source/snapshot.h"
@@ -18,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <xxhash.h>
 
 #define REQUIRE(condition)                                                                                   \
@@ -38,6 +41,14 @@ enum choice {
 }; /* 32 and up: the metric */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int __wrap_nanosleep(const struct timespec *wanted, struct timespec *left);
+
+/* A reader of a running image waits for its owners: here nobody writes. */
+int __wrap_nanosleep(const struct timespec *wanted, struct timespec *left) {
+    (void)wanted;
+    (void)left;
+    return 0;
+}
 
 static void repair_checksums(char *file, size_t size_bytes) {
     struct ht_header *header = (void *)file;
@@ -106,6 +117,7 @@ static void begin_table(struct table *self, uint8_t choice, enum key key, enum m
     self->options.keys = (struct option_choices){.count = 1, .at = {(int)key - 1}};
     self->options.rows = 1;
     self->options.cumulative = (choice & CUMULATIVE) != 0 && key != KEY_TRACEBACK;
+    self->options.histogram = VIEW_NO_HISTOGRAM;
     self->loading = (struct loading){
         .options = &self->options,
         .query = {.keys = {key, KEY_END}, .metric = metric, .cumulative = self->options.cumulative}};
@@ -121,8 +133,35 @@ static void check_sums(const struct statistics *table) {
     REQUIRE(size == (uint64_t)table->size_total && count == (uint64_t)table->count_total);
 }
 
+/* No bucket is empty of values, and of a histogram none overlaps the next. */
+static void check_histogram(const struct ht_detail *details, enum view_histogram_kind kind, uint64_t now_ns) {
+    struct view_histogram histogram = make_histogram(details, kind, now_ns);
+    for (size_t i = 0; i < histogram.count; i++) {
+        const struct view_bucket *bucket = &histogram.buckets[i], *next = bucket + 1;
+        REQUIRE(bucket->open || bucket->from < bucket->below);
+        REQUIRE(kind == VIEW_AGES || i + 1 == histogram.count || bucket->below == next->from);
+    }
+}
+
+/* Of a source with details, a histogram of all and of each row. */
+static void show_top(struct table *table, const struct loaded *loaded, size_t size) {
+    struct printed printed;
+    struct error error;
+    bool detailed = details_present(loaded->source.tables);
+    table->options.histogram = detailed ? (int)(size % (VIEW_AGES + 1)) : VIEW_NO_HISTOGRAM;
+    table->options.each = table->options.histogram != VIEW_NO_HISTOGRAM;
+    begin(&printed);
+    REQUIRE(analysis_print_top(&table->loading, loaded, printed.out, &error));
+    end(&printed, table->options.json);
+    if (table->options.each)
+        check_histogram(&loaded->model->total_details, (enum view_histogram_kind)table->options.histogram,
+                        loaded->model->now_ns);
+    table->options.histogram = VIEW_NO_HISTOGRAM;
+    table->options.each = false;
+}
+
 static void show(const struct loaded *old, const struct loaded *new, uint8_t choice, enum key key,
-                 enum metric metric) {
+                 enum metric metric, size_t size) {
     struct table table;
     struct statistics rows;
     struct printed printed;
@@ -131,9 +170,7 @@ static void show(const struct loaded *old, const struct loaded *new, uint8_t cho
     table.loading.frames = traces_frame_table(new->traces);
     for (int json = 0; json < 2; json++) {
         table.options.json = json != 0;
-        begin(&printed);
-        REQUIRE(analysis_print_top(&table.loading, new, printed.out, &error));
-        end(&printed, table.options.json);
+        show_top(&table, new, size);
         begin(&printed);
         REQUIRE(analysis_print_diff(&table.loading, old, new, printed.out, &error));
         end(&printed, table.options.json);
@@ -142,6 +179,23 @@ static void show(const struct loaded *old, const struct loaded *new, uint8_t cho
     if (!table.options.cumulative)
         check_sums(&rows);
     statistics_free(&rows);
+}
+
+/* The file of the example's frames, or one function of it; with the columns of details if there are any. */
+static void show_annotation(const struct loaded *loaded, size_t size) {
+    struct table table;
+    struct error error;
+    enum metric metric = details_present(loaded->source.tables) ? METRIC_WASTE : METRIC_LIVE;
+    begin_table(&table, 0, KEY_LINENO, metric);
+    table.loading.frames = traces_frame_table(loaded->traces);
+    for (int json = 0; json < 2; json++) {
+        struct printed printed;
+        table.options.json = json != 0;
+        begin(&printed);
+        bool named = annotation_print(&table.loading, loaded, "fuzz",
+                                      size % 2 == 0 ? "made.c" : "made.c:grow", printed.out, &error);
+        end(&printed, named && table.options.json);
+    }
 }
 
 /* They print to standard output. */
@@ -211,16 +265,32 @@ static void unload(struct loaded *self) {
 
 /* Not all of it for every input: which, its size says. */
 static void show_all(const struct loaded *old, const struct loaded *new, uint8_t choice, size_t size) {
-    static const enum key keys[] = {KEY_LINENO, KEY_TRACEBACK, KEY_DOMAIN,
-                                    KEY_SIZE,   KEY_MODULE,    KEY_FUNCTION};
-    enum metric metric = (enum metric)((choice >> 5) % 3);
-    show(old, new, choice, keys[size % (sizeof keys / sizeof *keys)], metric);
+    static const enum key keys[] = {KEY_LINENO,   KEY_TRACEBACK, KEY_DOMAIN, KEY_SIZE, KEY_MODULE,
+                                    KEY_FUNCTION, KEY_SCOPE,     KEY_TAG,    KEY_KIND};
+    int metrics = details_present(new->source.tables) ? METRIC_PEAK_WASTE + 1 : METRIC_FREED + 1;
+    enum metric metric = (enum metric)(((size_t)(choice >> 5) + size) % (size_t)metrics);
+    show(old, new, choice, keys[size / 8 % (sizeof keys / sizeof *keys)], metric, size);
     if ((choice & BY_THREAD) != 0)
-        show(old, new, choice, KEY_THREAD, metric);
+        show(old, new, choice, KEY_THREAD, metric, size);
+    show_annotation(new, size);
     if (size % 4 != 0)
         show_info(new);
     else
         show_growth(old, new);
+}
+
+/* The example with details, whose frames have lines. */
+static struct tables *begin_example(void) {
+    static const struct symbols_frame grow = {.function = "grow", .file = "/made/made.c", .line = 12},
+                                      inlined[] = {{.function = "make", .file = "/made/made.h", .line = 3},
+                                                   {.function = "main", .file = "/made/made.c", .line = 40}};
+    struct tables *example = make_example();
+    make_details(example, 1);
+    make_detail_figures(example);
+    fake_symbols_add(0x1000, &grow, 1);
+    fake_symbols_add(0x200, &grow, 1);
+    fake_symbols_add(0x300, inlined, 2);
+    return example;
 }
 
 static void use(struct tables *tables, uint8_t choice, size_t size) {
@@ -229,7 +299,7 @@ static void use(struct tables *tables, uint8_t choice, size_t size) {
     struct loaded old, new;
     struct symbols *symbols = symbols_new(NULL);
     struct frames *frames = frames_new();
-    example = example != NULL ? example : make_example();
+    example = example != NULL ? example : begin_example();
     bool loaded = load(&old, example, symbols, frames, rows);
     REQUIRE(loaded);
     if (load(&new, tables, symbols, frames, rows) && !names_files(tables))
@@ -249,9 +319,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char *file = expand(data + 1, size - 1, &size_bytes);
     if ((choice & AS_SNAPSHOT) != 0 && (choice & KEEP_CHECKSUMS) == 0)
         repair_checksums(file, size_bytes);
+    /* an odd sequence of a running process costs all the reader's patience: not for every input */
+    bool running = (choice & RUNNING) != 0 && size % 4 == 1;
     struct tables *tables = (choice & AS_SNAPSHOT) != 0
                                 ? snapshot_parse(file, size_bytes, "fuzz", &error)
-                                : image_freeze(file, size_bytes, (choice & RUNNING) != 0, "fuzz", &error);
+                                : image_freeze(file, size_bytes, running, "fuzz", &error);
     if (tables != NULL)
         use(tables, choice, size);
     tables_free(tables);

@@ -1,7 +1,8 @@
 /* seeds.c DIRECTORY - writes synthetic heaps as inputs of fuzz_source, each as an image, a snapshot, a packed
- * one: that of the unit tests, one of a sampled process with threads, contexts and mismatches, and one of
- * counters that no process has. The corpus begins with these; they follow the format, which stored ones
- * cannot. Threads: one.  Heap: yes. */
+ * one: that of the unit tests, one with details, one that has something in all regions, and some of counters
+ * that no process has. The corpus begins with these; they follow the format, which stored ones cannot.
+ *
+ * Threads: one.  Heap: yes. */
 #define _GNU_SOURCE
 #include "make_snapshot.h"
 
@@ -51,7 +52,7 @@ static uint64_t make_string(struct tables *tables, const char *string) {
 }
 
 /* A domain with a name, and two scopes, one in the other, with figures. */
-static uint32_t make_contexts(struct tables *tables) {
+static uint32_t make_said(struct tables *tables) {
     uint32_t domain = make_context(tables, 389047), outer = make_context(tables, HT_DOMAIN_HEAP);
     uint32_t inner = make_context(tables, HT_DOMAIN_HEAP), tagged = make_context(tables, HT_DOMAIN_HEAP);
     uint64_t scope = make_string(tables, "net/tls");
@@ -72,7 +73,7 @@ static uint32_t make_contexts(struct tables *tables) {
 static struct tables *make_rich(void) {
     struct tables *tables = make_example();
     struct ht_header *header = &tables->header;
-    made_stack(tables, HT_STACK_FIRST)->context = (uint16_t)make_contexts(tables);
+    made_stack(tables, HT_STACK_FIRST)->context = (uint16_t)make_said(tables);
     for (uint32_t cell = 1; cell < tables->region[HT_REGION_CELLS].count; cell++)
         made_cell(tables, cell)->slot = make_slot(tables, 100 + cell);
     make_samples(tables, 512 << 10);
@@ -85,6 +86,41 @@ static struct tables *make_rich(void) {
     snprintf(header->label, sizeof header->label, "a\x1b[31mlabel\n");
     memcpy(header->command_line, "made\0--all\0", 11);
     header->command_line_bytes = 11;
+    return tables;
+}
+
+/* Details of two cells of three, as where there was no room for more. */
+static struct tables *make_detailed(void) {
+    struct tables *tables = make_example();
+    make_details(tables, 1);
+    make_detail_figures(tables);
+    tables->region[HT_REGION_DETAILS].count--;
+    tables->header.regions[HT_REGION_DETAILS].used_records--;
+    tables->header.details_epoch_ns = 1000;
+    tables->header.taken_monotonic_ns = 5000000000;
+    return tables;
+}
+
+/* Something in all regions. */
+static struct tables *make_full(void) {
+    struct tables *tables = make_rich();
+    make_mismatch(tables, HT_MISMATCH_FRAMES + 1, 0);
+    make_details(tables, 100);
+    make_detail_figures(tables);
+    tables->header.taken_monotonic_ns = 5000000000;
+    return tables;
+}
+
+/* All bits of all details, in units of time that are, and are not, any. */
+static struct tables *make_overflowing(void) {
+    static const uint32_t shifts[] = {1, 59, 60};
+    struct tables *tables = make_example();
+    make_details(tables, UINT64_MAX);
+    for (uint32_t i = 1; i < tables->region[HT_REGION_DETAILS].count; i++) {
+        memset(made_detail(tables, i), 0xff, sizeof(struct ht_detail));
+        made_detail(tables, i)->age_shift = shifts[i % 3];
+    }
+    tables->header.details_epoch_ns = UINT64_MAX;
     return tables;
 }
 
@@ -109,6 +145,9 @@ int main(int argc, char **argv) {
         return 2;
     store_forms(argv[1], "example", make_example());
     store_forms(argv[1], "rich", make_rich());
+    store_forms(argv[1], "detailed", make_detailed());
+    store_forms(argv[1], "full", make_full());
+    store_forms(argv[1], "overflowing", make_overflowing());
     store_forms(argv[1], "smallest", make_extreme(smallest));
     store_forms(argv[1], "largest", make_extreme(largest));
     return 0;

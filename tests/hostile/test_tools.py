@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
-from heaptally_test import LIBRARY, TestCase, main  # noqa: E402
+from heaptally_test import LIBRARY, TestCase, main, wait_until  # noqa: E402
 
 PROGRAM = sys.argv.pop(1)
 HARMLESS = "libm.so.6"  # preloaded instead
@@ -50,6 +50,8 @@ class ToolsTest(TestCase):
         """In a process that runs already: what gdb has it allocate is counted like its own."""
         self.need("gdb")
         sleeper = self.start_program(["sh", "-c", "echo ready; read line; exit 4"], stdin=subprocess.PIPE)
+        wait_until(lambda: pathlib.Path(f"/proc/{sleeper.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "S",
+                   "the shell reads, for which it allocates")
         before = self.top(sleeper.pid)["totals"]
         done = self.run_program(["gdb", "-q", "-nx", "-batch", "-p", sleeper.pid, "-ex", "print (void *)malloc(12345)", "-ex",
                                  "detach"], traced=False)

@@ -123,6 +123,18 @@ uint32_t make_scope(struct tables *tables, const char *scope, const char *tag) {
     return append(tables, HT_REGION_CONTEXTS, &context, 1);
 }
 
+void make_contexts(struct tables *tables, uint32_t count) {
+    struct records *contexts = &tables->region[HT_REGION_CONTEXTS];
+    if (!tables_reserve(contexts, HT_REGION_CONTEXTS, count * sizeof(struct ht_context), NULL))
+        abort();
+    memset(contexts->at, 0, count * sizeof(struct ht_context));
+    tables->header.regions[HT_REGION_CONTEXTS].used_records = count;
+}
+
+struct ht_context *made_context(struct tables *tables, uint32_t context) {
+    return (struct ht_context *)tables->region[HT_REGION_CONTEXTS].at + context;
+}
+
 void make_details(struct tables *tables, uint64_t temporary_below) {
     static const struct ht_detail zero;
     tables->header.temporary_below = temporary_below;
@@ -132,6 +144,33 @@ void make_details(struct tables *tables, uint64_t temporary_below) {
 
 struct ht_detail *made_detail(struct tables *tables, uint32_t cell) {
     return (struct ht_detail *)tables->region[HT_REGION_DETAILS].at + cell;
+}
+
+void make_detail_figures(struct tables *tables) {
+    for (uint32_t i = 1; i < tables->region[HT_REGION_DETAILS].count; i++) {
+        const struct ht_cell *cell = made_cell(tables, i);
+        struct ht_detail *detail = made_detail(tables, i);
+        uint32_t live = (uint32_t)(cell->allocations - cell->frees);
+        detail->temporaries = cell->frees / 2;
+        detail->temporary_bytes = cell->freed_bytes / 2;
+        detail->reallocs = cell->allocations;
+        detail->realloc_bytes = cell->allocated_bytes;
+        detail->moves = cell->allocations / 2;
+        detail->moved_bytes = cell->allocated_bytes / 2;
+        detail->grown_in_place = i;
+        detail->shrunk_in_place = 1;
+        detail->allocated_waste_bytes = 8 * cell->allocations;
+        detail->freed_waste_bytes = 8 * cell->frees;
+        detail->peak_waste_bytes = 8 * (int64_t)live;
+        detail->last_ns = 1000000000u * i;
+        detail->age_shift = 20 + i;
+        detail->sizes[i] = cell->allocations;
+        detail->live_sizes[i] = live;
+        detail->lifetimes_allocations[i % HT_DETAIL_LATER] = cell->frees;
+        detail->lifetimes_ns[HT_DETAIL_TIMES - i] = cell->frees;
+        detail->birth_blocks[i] = live;
+        detail->birth_bytes[i] = (int64_t)(cell->allocated_bytes - cell->freed_bytes);
+    }
 }
 
 uint32_t make_mismatch(struct tables *tables, uint32_t count, uint32_t differs_at) {
@@ -152,12 +191,17 @@ struct ht_stack *made_stack(struct tables *tables, uint32_t stack) {
     return (struct ht_stack *)tables->region[HT_REGION_STACKS].at + stack;
 }
 
+/* Room of a region in an image: not whole pages, so that an image of a few records is small. */
+static size_t room_of(const struct tables *tables, int id) {
+    size_t bytes = (size_t)tables->region[id].count * tables_record_bytes((enum ht_region_id)id);
+    return (bytes + 63) / 64 * 64;
+}
+
 void *make_image(const struct tables *tables, size_t *size_bytes) {
     uint64_t at = HT_HEADER_BYTES;
     *size_bytes = HT_HEADER_BYTES;
     for (int i = 0; i < HT_REGIONS; i++)
-        *size_bytes += ((size_t)tables->region[i].count * tables_record_bytes((enum ht_region_id)i) + 4095) /
-                       4096 * 4096;
+        *size_bytes += room_of(tables, i);
     char *bytes = aligned_alloc(64, *size_bytes);
     if (bytes == NULL)
         abort();
@@ -167,10 +211,9 @@ void *make_image(const struct tables *tables, size_t *size_bytes) {
     header->kind = HT_KIND_IMAGE;
     for (int i = 0; i < HT_REGIONS; i++) {
         struct ht_region *region = &header->regions[i];
-        size_t used = (size_t)tables->region[i].count * region->record_bytes;
         region->offset = at;
-        region->capacity_bytes = region->committed_bytes = (used + 4095) / 4096 * 4096;
-        memcpy(bytes + at, tables->region[i].at, used);
+        region->capacity_bytes = region->committed_bytes = room_of(tables, i);
+        memcpy(bytes + at, tables->region[i].at, (size_t)tables->region[i].count * region->record_bytes);
         at += region->capacity_bytes;
     }
     return bytes;

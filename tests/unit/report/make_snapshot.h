@@ -26,6 +26,10 @@ uint32_t make_context(struct tables *tables, uint32_t domain);
 /* One of the heap, in a scope by its whole name and with a tag; either may be empty. */
 uint32_t make_scope(struct tables *tables, const char *scope, const char *tag);
 
+/* Makes so many contexts instead of those that there are, all zero. */
+void make_contexts(struct tables *tables, uint32_t count);
+struct ht_context *made_context(struct tables *tables, uint32_t context);
+
 /* Makes the tables those of a process sampled at this distance: a record of SAMPLES for each cell that is
  * there, with a variance of 100 bytes^2 and 1 block^2 for each of its allocations, and as much for each of
  * its frees. */
@@ -35,6 +39,9 @@ struct ht_sample *made_sample(struct tables *tables, uint32_t cell);
 /* Makes the tables those of a process with details: each cell that is there has an empty record. */
 void make_details(struct tables *tables, uint64_t temporary_below);
 struct ht_detail *made_detail(struct tables *tables, uint32_t cell);
+
+/* Gives every record of DETAILS figures, of the size of its cell's. */
+void make_detail_figures(struct tables *tables);
 
 /* A mismatch of stacks of `count` frames, and of one more by libunwind: the addresses 0x401000 + 16 * i, of
  * which those from `differs_at` on differ. */

@@ -294,6 +294,47 @@ static void births_of_other_units_add_up(void **state) {
     assert_int_equal(none.age_shift, 22);
 }
 
+/* What has no unit, or one that no writer comes to, says nothing, in whatever order it is added. */
+static void births_without_a_unit_are_left_out(void **state) {
+    static const uint32_t shifts[] = {0, 60, 64, UINT32_MAX};
+    (void)state;
+    for (size_t i = 0; i < sizeof shifts / sizeof *shifts; i++)
+        for (uint32_t odd = 1; odd <= 2; odd++) {
+            struct tables *tables = make_example();
+            *made_stack(tables, HT_STACK_FIRST + 1) = *made_stack(tables, HT_STACK_FIRST); /* one row */
+            make_details(tables, 1);
+            make_detail_figures(tables);
+            uint32_t other = 3 - odd, live = made_detail(tables, other)->birth_blocks[other];
+            made_detail(tables, odd)->age_shift = shifts[i];
+            struct model *model = model_new(tables, NULL);
+            uint64_t blocks = 0;
+            for (size_t row = 0; row < model->stack_count; row++)
+                for (uint32_t k = 0; k < HT_DETAIL_AGES; k++)
+                    blocks += model->stacks[row].details->birth_blocks[k];
+            assert_int_equal(model->stack_count, 2);
+            assert_int_equal(blocks, live + made_detail(tables, 3)->birth_blocks[3]);
+            assert_int_equal(model->total_details.age_shift, 20 + 3);
+            model_free(model);
+            tables_free(tables);
+        }
+}
+
+static void no_event_is_later_than_clocks_go(void **state) {
+    (void)state;
+    struct tables *tables = make_example();
+    make_details(tables, 1);
+    made_detail(tables, 2)->last_ns = UINT64_MAX;
+    struct model *model = model_new(tables, NULL);
+    assert_int_equal(model->now_ns, INT64_MAX);
+    model_free(model);
+    tables->header.taken_monotonic_ns = UINT64_MAX;
+    made_detail(tables, 2)->last_ns = 3;
+    model = model_new(tables, NULL);
+    assert_int_equal(model->now_ns, INT64_MAX);
+    model_free(model);
+    tables_free(tables);
+}
+
 static void details_add_up_and_have_a_peak(void **state) {
     (void)state;
     struct tables *tables = make_example();
@@ -371,6 +412,23 @@ static void details_of_images_are_read(void **state) {
     free(bytes);
 }
 
+/* A region without room may be said to lie anywhere: no address is made of that. */
+static void details_without_room_are_none(void **state) {
+    (void)state;
+    struct tables *made = make_example();
+    size_t size;
+    char *bytes = make_image(made, &size);
+    struct ht_region *region = &((struct ht_header *)(void *)bytes)->regions[HT_REGION_DETAILS];
+    region->capacity_bytes = 0;
+    region->offset = (uint64_t)1 << 63;
+    struct tables *read = image_freeze(bytes, size, false, "image", NULL);
+    assert_non_null(read);
+    assert_int_equal(read->region[HT_REGION_DETAILS].count, 0);
+    tables_free(read);
+    tables_free(made);
+    free(bytes);
+}
+
 static void buckets_have_bounds(void **state) {
     (void)state;
     assert_int_equal(details_bounds(0, 32).from, 0);
@@ -397,9 +455,12 @@ int main(void) {
         cmocka_unit_test(hostile_variances_are_zero),
         cmocka_unit_test(missing_samples_are_zero),
         cmocka_unit_test(births_of_other_units_add_up),
+        cmocka_unit_test(births_without_a_unit_are_left_out),
+        cmocka_unit_test(no_event_is_later_than_clocks_go),
         cmocka_unit_test(details_add_up_and_have_a_peak),
         cmocka_unit_test(hostile_details_are_survived),
         cmocka_unit_test(details_of_images_are_read),
+        cmocka_unit_test(details_without_room_are_none),
         cmocka_unit_test(buckets_have_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 static void expect_example(const struct tables *tables) {
     struct model *model = model_new(tables, NULL);
@@ -108,6 +109,30 @@ static void a_lying_header_is_survived(void **state) {
             make_header_checksum(bytes);
             tables_free(snapshot_parse(bytes, size, "lie", NULL));
         }
+    free(bytes);
+    free(good);
+    tables_free(made);
+}
+
+/* No bytes are no compressed data: what follows the header would be read, and more. */
+static void a_compressed_region_without_bytes_is_refused(void **state) {
+    (void)state;
+    struct tables *made = make_example();
+    size_t size;
+    struct error error = {""};
+    char *good = make_snapshot(made, true, &size), *bytes = aligned_alloc(64, HT_HEADER_BYTES);
+    memcpy(bytes, good, HT_HEADER_BYTES);
+    struct ht_header *header = (void *)bytes;
+    for (int i = 0; i < HT_REGIONS; i++)
+        header->regions[i] = (struct ht_region){.record_bytes = tables_record_bytes((enum ht_region_id)i),
+                                                .codec = HT_CODEC_PLAIN,
+                                                .checksum = XXH64("", 0, 0)};
+    struct ht_region *strings = &header->regions[HT_REGION_STRINGS];
+    strings->codec = HT_CODEC_ZSTD;
+    strings->used_records = strings->capacity_bytes = 39999; /* as much as passes for a ratio */
+    make_header_checksum(bytes);
+    assert_null(snapshot_parse(bytes, HT_HEADER_BYTES, "empty", &error));
+    assert_non_null(strstr(error.text, "strings: the compressed data have another size"));
     free(bytes);
     free(good);
     tables_free(made);
@@ -219,6 +244,34 @@ static void a_path_out_of_range_is_empty(void **state) {
     tables_free(tables);
 }
 
+/* Also when it is longer than any that a process writes; a stack's index ends at HT_CONTEXTS_MAX. */
+static void a_name_out_of_range_is_empty(void **state) {
+    (void)state;
+    char name[HT_SCOPE_BYTES + 1];
+    struct tables *tables = make_example();
+    memset(name, 'x', sizeof name);
+    name[HT_SCOPE_BYTES] = '\0';
+    uint32_t longer = make_module(tables, name, 0), longest = make_module(tables, name + 1, 0);
+    make_contexts(tables, HT_CONTEXTS_MAX + 1);
+    struct ht_context *all = made_context(tables, 0);
+    for (uint32_t id = 1; id <= HT_CONTEXTS_MAX; id++)
+        all[id].domain = id;
+    all[1].scope = all[1].domain_name = UINT64_MAX;
+    all[1].tag = tables_module(tables, longer)->path;
+    all[2].tag = tables_module(tables, longest)->path;
+    struct tables_context context = tables_context(tables, 1);
+    assert_int_equal(context.domain, 1);
+    assert_string_equal(context.scope, "");
+    assert_string_equal(context.domain_name, "");
+    assert_string_equal(context.tag, "");
+    assert_string_equal(tables_context(tables, 2).tag, name + 1);
+    assert_int_equal(tables_context_count(tables), HT_CONTEXTS_MAX);
+    assert_int_equal(tables_context(tables, HT_CONTEXTS_MAX - 1).domain, HT_CONTEXTS_MAX - 1);
+    assert_int_equal(tables_context(tables, HT_CONTEXTS_MAX).domain, HT_DOMAIN_HEAP);
+    made_stack(tables, HT_STACK_FIRST)->context = UINT16_MAX;
+    expect_refused(tables, "stacks, record 3: context 65535, limit 65535");
+}
+
 static void stacks_decode_through_their_bases(void **state) {
     (void)state;
     struct tables *tables = make_example();
@@ -263,9 +316,11 @@ int main(void) {
         cmocka_unit_test(every_truncation_is_an_error),
         cmocka_unit_test(every_flipped_byte_is_an_error),
         cmocka_unit_test(a_lying_header_is_survived),
+        cmocka_unit_test(a_compressed_region_without_bytes_is_refused),
         cmocka_unit_test(another_version_is_named),
         cmocka_unit_test(indices_out_of_range_are_refused),
         cmocka_unit_test(a_path_out_of_range_is_empty),
+        cmocka_unit_test(a_name_out_of_range_is_empty),
         cmocka_unit_test(stacks_decode_through_their_bases),
         cmocka_unit_test(windows_decode_through_their_bases),
         cmocka_unit_test(frames_that_a_base_does_not_have_are_refused),

@@ -115,12 +115,25 @@ static void hostile_records_are_cut(void **state) {
     tables_free(tables);
 }
 
+/* Each of their frames is looked for among the modules: a file cannot make that endless. */
+static void more_records_than_there_can_be_are_cut(void **state) {
+    (void)state;
+    struct tables *tables = verified();
+    for (uint32_t i = 0; i < 2 * HT_MISMATCHES_MAX; i++)
+        make_mismatch(tables, 1, 0);
+    char *json = shown_as_json(tables);
+    assert_int_equal(lines_with(json, "\"differs_at\""), HT_MISMATCHES_MAX - 1);
+    free(json);
+    tables_free(tables);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_was_verified),
         cmocka_unit_test(both_stacks_stand_side_by_side),
         cmocka_unit_test(only_the_first_are_shown),
         cmocka_unit_test(hostile_records_are_cut),
+        cmocka_unit_test(more_records_than_there_can_be_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
