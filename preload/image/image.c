@@ -260,9 +260,10 @@ uint64_t image_take(enum ht_region_id id, uint64_t count) {
     do {
         if (!commit(region, (first + count) * region->record_bytes))
             return 0;
-        /* relaxed: a record is published by its own field, not by this count */
+        /* release: partner of the acquire load in copy_regions and of readers, who take bounds in
+         * image_reading_order: what a record names was taken before it. It is published by its own field */
     } while (!__atomic_compare_exchange_n(&region->used_records, &first, first + count, false,
-                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+                                          __ATOMIC_RELEASE, __ATOMIC_RELAXED));
     return first;
 }
 

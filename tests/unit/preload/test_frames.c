@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LONGEST 200u
 
@@ -82,7 +83,8 @@ static void keeps_runs_that_meet(void **state) {
  * meet in the table only now and then. */
 static void takes_no_frame_that_is_being_written(void **state) {
     (void)state;
-    struct stack_frame run[2] = {{0}, {0}};
+    struct stack_frame run[2];
+    memset(run, 0, sizeof run);
     for (uint32_t i = 0; i < SCALED(200000); i++) {
         run[0].pc = UINT64_C(0x600000000) + i;
         uint32_t first = frames_store(run, 1);
