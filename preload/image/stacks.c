@@ -72,7 +72,7 @@ static uint32_t first_of(const struct ht_stack *stack) {
 /* Whether the owner's frames are numbered like those of a stack that begins at `first`, and reach that far
  * back. */
 static bool serves(uint32_t owner, uint32_t first) {
-    if (owner == 0 || (owner & OWNER_WINDOW) == 0)
+    if ((owner & OWNER_WINDOW) == 0)
         return owner != 0;
     return first != 0 && first_of(&image_stacks[owner & ~OWNER_WINDOW]) <= first;
 }
@@ -95,18 +95,18 @@ struct shared {
     uint32_t count, owner; /* without the flag */
 };
 
+/* Of a cut stack nobody knows how its frames are numbered. */
 static struct shared find_shared(struct call_stack *stack) {
-    uint32_t first = call_stack_first(stack), count = stack->count, owned, owner = 0;
-    while (count != first && !serves(stack->frames[count - 1].owner, first))
+    uint32_t first = call_stack_first(stack), owned = stack->count, count = owned, owner = 0;
+    if (stack->cut)
+        return (struct shared){0, 0};
+    while (owned != first && !serves(stack->frames[owned - 1].owner, first))
+        owned--;
+    while (count != owned && !serves(owner = left_behind(stack, count - 1), first))
         count--;
-    owned = count;
-    if (!stack->cut)
-        for (count = stack->count; count != owned; count--)
-            if (serves(owner = left_behind(stack, count - 1), first))
-                break;
     for (uint32_t i = owned; i < count; i++)
         stack->frames[i].owner = owner;
-    if (count == first || stack->cut)
+    if (count == first)
         return (struct shared){0, 0};
     return (struct shared){count - first, stack->frames[count - 1].owner & ~OWNER_WINDOW};
 }

@@ -1,4 +1,6 @@
-/* annotation.h - a source that is open -> the lines of one file -> text or JSON: what annotate prints. */
+/* annotation.h - a source that is open -> the lines of one file -> text or JSON: what annotate prints.
+ * For the command, its tests and the fuzzer of sources.
+ * Threads: one.  Signals: no.  Heap: yes. */
 #ifndef HEAPTALLY_REPORT_ANNOTATION_H
 #define HEAPTALLY_REPORT_ANNOTATION_H
 
