@@ -179,6 +179,7 @@ static inline bool blocks_near_remove(const struct blocks_near *near, uintptr_t 
     uint32_t *place = blocks_near_place(near, address);
     if (__builtin_expect(place == NULL || address % 16 != 0, 0))
         return false;
+    __builtin_prefetch(place, 1); /* its line may be on the processor of who allocated it */
     /* acquire: partner of the releases in take_away (blocks.c) */
     uint32_t before = __atomic_load_n(&blocks_sweep_sequence, __ATOMIC_ACQUIRE);
     uint32_t entry = __atomic_load_n(place, __ATOMIC_RELAXED) ^ blocks_near_tag(address);

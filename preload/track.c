@@ -190,9 +190,9 @@ static __attribute__((noinline)) void allocated_in_cell(struct thread *thread, u
     guard_leave(thread);
 }
 
-/* The block at its small place, the last of it: counts it beside other threads. */
-static __attribute__((noinline)) void allocated_beside_others(struct thread *thread, uint32_t cell,
-                                                              uint64_t size_bytes) {
+/* The block is at its small place. */
+static __attribute__((noinline)) void count_allocated(struct thread *thread, uint32_t cell,
+                                                      uint64_t size_bytes) {
     counters_allocated(thread, cell, size_bytes);
     guard_leave(thread);
 }
@@ -207,12 +207,10 @@ static inline __attribute__((always_inline)) void allocated_at(uint32_t *place, 
     }
     thread->last_block = address;
     thread->last_frame = (uintptr_t)caller;
-    if (!counters_alone()) {
-        allocated_beside_others(thread, cell, size_bytes);
-        return;
-    }
-    counters_allocated_alone(cell, size_bytes);
-    guard_leave(thread);
+    if (likely(counters_allocated_soon(thread, cell, size_bytes)))
+        guard_leave(thread);
+    else
+        count_allocated(thread, cell, size_bytes);
 }
 
 /* As allocated, when the stack is not the first that it looks at, or there is no small place. */
@@ -417,7 +415,7 @@ static __attribute__((noinline)) void freed_exactly(const void *block) {
         freed_slowly(block, NULL);
     else if (unlikely(!blocks_near_remove(&thread->near, (uintptr_t)block, &old)))
         freed_at_length(thread, (uintptr_t)block);
-    else if (unlikely(!counters_freed_alone(thread, old.cell, old.size_bytes)))
+    else if (unlikely(!counters_freed_soon(thread, &old.cell, old.size_bytes)))
         freed_of_cell(thread, old.cell, old.size_bytes);
     else
         guard_leave(thread);

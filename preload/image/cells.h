@@ -52,15 +52,19 @@ static inline bool cells_is_retired(uint32_t cell) {
 /* Before a thread looks for the cell of a stack, or for what it remembers of one. */
 extern uint32_t cells_epoch; /* (atomic) how often cells were retired */
 void cells_renew(struct thread *self);
-static inline void cells_follow(struct thread *self) {
+static inline bool cells_is_current(const struct thread *self) {
     /* acquire: partner of cells_retire, which ends the chunks that may be handed out to this epoch */
-    if (__builtin_expect(self->epoch != __atomic_load_n(&cells_epoch, __ATOMIC_ACQUIRE), 0))
+    return __builtin_expect(self->epoch == __atomic_load_n(&cells_epoch, __ATOMIC_ACQUIRE), 1);
+}
+
+static inline void cells_follow(struct thread *self) {
+    if (!cells_is_current(self))
         cells_renew(self);
 }
 
 #define CELLS_CHUNK_BITS 4u
 #define CELLS_RETIRED    0xffffu /* no slot's */
-#define CELLS_FREE       0xfffdu /* retired, to be given out again */
+#define CELLS_FREE       0xfffdu /* retired, to be given out again; the least that is no slot's */
 #define CELLS_CONTEXTS   0xfffeu /* cells of stacks with a context: their slot is in the cell */
 
 /* -- for what follows: the slot that a chunk was given to, or CELLS_* -- */
@@ -74,6 +78,19 @@ static inline uint16_t cells_owner(uint32_t cell) {
 /* Whether a cell is of this thread's slot, and of a stack without a context. */
 static inline bool cells_is_own(const struct thread *self, uint32_t cell) {
     return cells_owner(cell) == self->slot;
+}
+
+/* Turns a cell into this thread's for the same stack, where that has no context and is known at once. False:
+ * it does not, see cells_of_same_stack. */
+static inline bool cells_make_own(const struct thread *self, uint32_t *cell) {
+    uint16_t owner = cells_owner(*cell);
+    if (__builtin_expect(owner == self->slot, 1))
+        return true;
+    const struct foreign *known = &self->foreign[*cell % FOREIGN_CELLS];
+    if (__builtin_expect(known->cell != *cell || owner >= CELLS_FREE || !cells_is_current(self), 0))
+        return false;
+    *cell = known->own;
+    return true;
 }
 
 /* Whether a cell is of a stack with a context; whose it is, the cell knows. */

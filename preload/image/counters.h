@@ -90,6 +90,17 @@ static inline bool counters_alone(void) {
     return __builtin_expect(__libc_single_threaded, 1);
 }
 
+/* Beside other threads: adds to what this one holds back, unless that becomes more than it may; then nothing
+ * is done. Both bounds at once. */
+static inline bool counters_hold(const struct thread *self, const struct ht_totals *totals, int64_t bytes) {
+    int64_t *held = &image_slots[self->slot].unflushed_bytes, now = *held + bytes;
+    uint64_t quantum = __atomic_load_n(&totals->quantum_bytes, __ATOMIC_RELAXED);
+    if (__builtin_expect((uint64_t)now + quantum > 2 * quantum, 0))
+        return false;
+    __atomic_store_n(held, now, __ATOMIC_RELAXED);
+    return true;
+}
+
 static inline void counters_grow_alone(struct ht_totals *totals, uint64_t bytes) {
     uint64_t *live = &totals->live_bytes;
     __atomic_store_n(live, __atomic_load_n(live, __ATOMIC_RELAXED) + bytes, __ATOMIC_RELAXED);
@@ -98,7 +109,7 @@ static inline void counters_grow_alone(struct ht_totals *totals, uint64_t bytes)
 static inline void counters_grow(struct thread *self, uint64_t bytes) {
     if (counters_alone())
         counters_grow_alone(&image_header->totals, bytes);
-    else
+    else if (!counters_hold(self, &image_header->totals, (int64_t)bytes))
         counters_grow_shared(self, bytes);
 }
 
@@ -113,7 +124,7 @@ static inline bool counters_is_beyond(const struct ht_totals *totals, uint64_t l
 static inline bool counters_shrink(struct thread *self, uint64_t bytes) {
     struct ht_totals *totals = &image_header->totals;
     if (!counters_alone())
-        return counters_shrink_shared(self, bytes);
+        return !counters_hold(self, totals, -(int64_t)bytes) && counters_shrink_shared(self, bytes);
     uint64_t before = __atomic_load_n(&totals->live_bytes, __ATOMIC_RELAXED);
     bool sweep = counters_is_beyond(totals, before) && counters_beyond(before, bytes);
     __atomic_store_n(&totals->live_bytes, before - bytes, __ATOMIC_RELAXED);
@@ -164,11 +175,17 @@ static inline void counters_allocated(struct thread *self, uint32_t id, uint64_t
     counters_allocated_in(&image_cells[id], &image_header->totals, size_bytes);
 }
 
-/* As counters_allocated, where counters_alone. */
-static inline void counters_allocated_alone(uint32_t id, uint64_t size_bytes) {
+/* As counters_allocated for most allocations, without a call. False: there is more to be done, and nothing
+ * was counted. */
+static inline __attribute__((always_inline)) bool counters_allocated_soon(const struct thread *self,
+                                                                          uint32_t id, uint64_t size_bytes) {
     struct ht_totals *totals = &image_header->totals;
-    counters_grow_alone(totals, size_bytes);
+    if (counters_alone())
+        counters_grow_alone(totals, size_bytes);
+    else if (!counters_hold(self, totals, (int64_t)size_bytes))
+        return false;
     counters_allocated_in(&image_cells[id], totals, size_bytes);
+    return true;
 }
 
 static inline void counters_freed_in(struct ht_cell *cell, const struct ht_totals *totals,
@@ -188,18 +205,22 @@ static inline bool counters_freed(struct thread *self, uint32_t id, uint64_t siz
     return sweep;
 }
 
-/* As counters_freed for most frees, without a call: the only thread's, of an own cell, when there is nothing
- * to be done about the live bytes. False: none such, and not counted. */
-static inline __attribute__((always_inline)) bool counters_freed_alone(struct thread *self, uint32_t id,
-                                                                       uint64_t size_bytes) {
-    if (__builtin_expect(!cells_is_own(self, id), 0) || !counters_alone())
-        return false;
+/* As counters_freed for most frees, without a call: of a cell that is known, when there is nothing to be done
+ * about the live bytes. False: not counted, but *id is this thread's cell if that is known. */
+static inline __attribute__((always_inline)) bool counters_freed_soon(const struct thread *self, uint32_t *id,
+                                                                      uint64_t size_bytes) {
     struct ht_totals *totals = &image_header->totals;
-    uint64_t before = __atomic_load_n(&totals->live_bytes, __ATOMIC_RELAXED);
-    if (counters_is_beyond(totals, before))
+    if (__builtin_expect(!cells_make_own(self, id), 0))
         return false;
-    __atomic_store_n(&totals->live_bytes, before - size_bytes, __ATOMIC_RELAXED);
-    counters_freed_in(&image_cells[id], totals, size_bytes);
+    if (counters_alone()) {
+        uint64_t before = __atomic_load_n(&totals->live_bytes, __ATOMIC_RELAXED);
+        if (counters_is_beyond(totals, before))
+            return false;
+        __atomic_store_n(&totals->live_bytes, before - size_bytes, __ATOMIC_RELAXED);
+    } else if (!counters_hold(self, totals, -(int64_t)size_bytes)) {
+        return false;
+    }
+    counters_freed_in(&image_cells[*id], totals, size_bytes);
     return true;
 }
 
