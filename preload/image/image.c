@@ -267,6 +267,12 @@ uint64_t image_take(enum ht_region_id id, uint64_t count) {
     return first;
 }
 
+bool image_has_room(enum ht_region_id id) {
+    struct ht_region *region = &image_header->regions[id];
+    return commit(region,
+                  (__atomic_load_n(&region->used_records, __ATOMIC_RELAXED) + 1) * region->record_bytes);
+}
+
 bool image_cover(enum ht_region_id id, uint64_t record) {
     struct ht_region *region = &image_header->regions[id];
     uint64_t used = __atomic_load_n(&region->used_records, __ATOMIC_RELAXED);

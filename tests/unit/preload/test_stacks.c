@@ -262,11 +262,32 @@ static void gives_threads_one_id(void **state) {
     assert_true(twice <= 64);
 }
 
+/* The last: the region stays full. */
+static void keeps_no_frames_of_stacks_without_room(void **state) {
+    (void)state;
+    struct ht_region *stacks = &image_header->regions[HT_REGION_STACKS];
+    const struct ht_region *frames = &image_header->regions[HT_REGION_FRAMES];
+    struct walk walk = {.seed = 7, .calls = 3000, .nframe = NFRAME_TEST};
+    struct call_stack trace;
+    assert_true(call_stack_open(&trace, NFRAME_TEST, test_point()));
+    stacks->capacity_bytes = stacks->committed_bytes;
+    while (image_take(HT_REGION_STACKS, 1) != 0)
+        ;
+    uint64_t used = frames->used_records;
+    for (int refused = 0; refused < 1000; step(&walk))
+        refused += intern(&trace, &walk) == HT_STACK_OVERFLOW;
+    assert_int_equal(frames->used_records, used);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(has_stacks_for_reasons),  cmocka_unit_test(tells_stacks_apart),
-        cmocka_unit_test(interns_the_empty_stack), cmocka_unit_test(keeps_exact_frames_apart),
-        cmocka_unit_test(gives_threads_one_id),    cmocka_unit_test(shares_frames_of_windows),
+        cmocka_unit_test(has_stacks_for_reasons),
+        cmocka_unit_test(tells_stacks_apart),
+        cmocka_unit_test(interns_the_empty_stack),
+        cmocka_unit_test(keeps_exact_frames_apart),
+        cmocka_unit_test(gives_threads_one_id),
+        cmocka_unit_test(shares_frames_of_windows),
+        cmocka_unit_test(keeps_no_frames_of_stacks_without_room),
     };
     return cmocka_run_group_tests(tests, setup_image, NULL);
 }
