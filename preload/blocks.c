@@ -36,6 +36,11 @@
 
 #include <stddef.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14 */
+#endif
 
 #define LEAF_BITS   BLOCKS_LEAF_BITS
 #define TABLE_BITS  BLOCKS_TABLE_BITS
@@ -381,11 +386,13 @@ static void take_away(struct blocks_leaf *leaf, char *at, size_t bytes) {
         sys_unmap(moved, bytes);
 }
 
-/* Runs of empty pages of one plane. Reading a page that is not there costs no memory, and asking which are
- * would be a system call that few programs make: a filter might not let it pass. */
+/* Runs of empty pages of one plane. Reading a page that is not there costs no memory, and no fault where all
+ * are mapped at once; asking which are there would be a system call that few programs make: a filter might
+ * not let it pass. */
 static void sweep_leaf(struct blocks_leaf *leaf) {
     size_t pages = leaf_bytes() / PAGE, small = offsetof(struct blocks_leaf, small) / PAGE;
     char *base = (char *)leaf;
+    sys_advise(base, pages * PAGE, MADV_POPULATE_READ); /* before Linux 5.14 each is a fault */
     for (size_t i = 0; i < pages; i++) {
         size_t plane_end = i < small ? small : pages, end = i;
         while (end < plane_end && is_empty(base + end * PAGE))

@@ -1,7 +1,6 @@
 /* model_blocks.c - preload/blocks.c, compiled as it is: put, remove and sweeps that move pages. */
 #include "machine.h"
 
-#include "platform/arena.h"
 #include "platform/sys.h"
 
 #include <stddef.h>
@@ -10,19 +9,9 @@
 #define __builtin_ia32_pause() machine_yield()
 #include "blocks.c"
 
-/* ---- what the table stands on ---- */
+/* ---- what the table stands on, besides memory.c ---- */
 
 static _Alignas(4096) char moved_to[4 * 4096];
-
-void *arena_map(size_t bytes) {
-    return machine_memory(bytes);
-}
-
-int sys_unmap(void *address, size_t bytes) {
-    (void)address;
-    (void)bytes;
-    return 0;
-}
 
 void sys_yield(void) {
     machine_yield();

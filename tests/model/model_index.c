@@ -5,27 +5,6 @@
 #define FIRST_SIZE 5u
 #include "image/index.c"
 
-/* ---- what it stands on ---- */
-
-void *arena_map(size_t bytes) {
-    return machine_memory(bytes);
-}
-
-int sys_unmap(void *address, size_t bytes) {
-    (void)address;
-    (void)bytes;
-    return 0;
-}
-
-/* The tables are too small for whole pages to be given back: what would be is zeroed here, all of it at once.
- */
-int sys_advise(void *address, size_t bytes, int advice) {
-    (void)address;
-    (void)bytes;
-    (void)advice;
-    return 0;
-}
-
 /* ---- records: published, as stacks and PCs are, before they are entered ---- */
 
 static uint64_t keys[16]; /* id -> key, written plainly; 0: none */
