@@ -16,9 +16,11 @@ struct cfi_row cfi_rows_fill(uint64_t pc, size_t place) {
     if (row.kind == CFI_GUESS) /* a library may come to where there is none */
         return row;
     memcpy(&word, &row, sizeof word);
-    /* The empty one of the two places, else one by the address: as good as any. */
-    if (is_taken(place) && (!is_taken(place ^ 1) || (pc >> 1 & 1) != 0))
-        place ^= 1;
+    /* An empty place of the line, else one by the address: as good as any. */
+    size_t beside = 0;
+    while (beside < 4 && is_taken(place ^ beside))
+        beside++;
+    place ^= beside < 4 ? beside : pc >> 1 & 3;
     __atomic_store_n(&cfi_rows[place].key, pc ^ word, __ATOMIC_RELAXED);
     __atomic_store_n(&cfi_rows[place].row, word, __ATOMIC_RELAXED);
     return row;

@@ -22,7 +22,7 @@ struct cfi_rows_entry {
 
 extern struct cfi_rows_entry cfi_rows[1u << CFI_ROWS_BITS];
 
-/* Reads the row and enters it at `place` or beside it. */
+/* Reads the row and enters it at `place` or elsewhere in its line. */
 struct cfi_row cfi_rows_fill(uint64_t pc, size_t place);
 
 /* Drops all rows: code was unmapped. */
@@ -34,12 +34,13 @@ static inline bool cfi_rows_at(size_t place, uint64_t pc, struct cfi_row *row) {
     return (__atomic_load_n(&cfi_rows[place].key, __ATOMIC_RELAXED) ^ word) == pc && word != 0;
 }
 
-/* The row of the code at a coded PC. */
+/* The row of the code at a coded PC: in any place of its line, mostly in that of its 16 bytes of code. */
 static inline struct cfi_row cfi_rows_find(uint64_t pc) {
     size_t line = (pc >> 6) * 0x9E3779B97F4A7C15u >> (64 - CFI_ROWS_BITS + 2),
            place = line << 2 | (pc >> 4 & 3);
     struct cfi_row row;
-    if (__builtin_expect(cfi_rows_at(place, pc, &row), 1) || cfi_rows_at(place ^ 1, pc, &row))
+    if (__builtin_expect(cfi_rows_at(place, pc, &row), 1) || cfi_rows_at(place ^ 1, pc, &row) ||
+        cfi_rows_at(place ^ 2, pc, &row) || cfi_rows_at(place ^ 3, pc, &row))
         return row;
     return cfi_rows_fill(pc, place);
 }
