@@ -35,7 +35,6 @@
 #include "platform/sys.h"
 
 #include <stddef.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 
 #ifndef MADV_POPULATE_READ
@@ -417,7 +416,7 @@ static struct blocks_leaf *next_leaf(void) {
 }
 
 bool blocks_sweep(uint32_t leaves) {
-    if (getauxval(AT_PAGESZ) != PAGE) /* larger ones are seldom empty, and straddle planes */
+    if (sys_page_bytes() != PAGE) /* larger ones are seldom empty, and straddle planes */
         return true;
     struct blocks_leaf *leaf = NULL;
     if (__atomic_exchange_n(&sweeping, 1, __ATOMIC_ACQUIRE) != 0)

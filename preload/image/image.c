@@ -23,7 +23,6 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
 
-#define PAGE            ((uint64_t)4096)
 #define REGION_ALIGN    ((uint64_t)65536) /* the largest page size of aarch64 */
 #define COMMIT_MIN      ((uint64_t)16 << 10)
 #define COMMIT_MAX      ((uint64_t)2 << 20)
@@ -223,17 +222,19 @@ static bool budget_allows(uint64_t more) {
     return false;
 }
 
-/* Makes at least the first `needed` bytes of a region accessible. */
+/* Makes at least the first `needed` bytes of a region accessible. A step ends with a page, since the next one
+ * begins there: with 64 KiB pages mprotect refuses what 4 KiB ones allow. */
 static bool commit(struct ht_region *region, uint64_t needed) {
+    const uint64_t page = sys_page_bytes();
     uint64_t committed = __atomic_load_n(&region->committed_bytes, __ATOMIC_ACQUIRE);
     while (committed < needed) {
         uint64_t step = committed / 16 < COMMIT_MIN ? COMMIT_MIN : smaller(committed / 16, COMMIT_MAX);
-        uint64_t target = align_up(needed > committed + step ? needed : committed + step, PAGE);
+        uint64_t target = align_up(needed > committed + step ? needed : committed + step, page);
         target = smaller(target, region->capacity_bytes);
         if (needed > target)
             return false;
         if (!budget_allows(target - committed)) { /* the last of the budget goes in small steps */
-            target = smaller(align_up(needed, PAGE), region->capacity_bytes);
+            target = smaller(align_up(needed, page), region->capacity_bytes);
             if (!budget_allows(target - committed))
                 return false;
         }
@@ -400,7 +401,7 @@ static bool copy_regions(struct ht_header *draft, int fd) {
         uint64_t bytes = smaller(to->used_records * to->record_bytes, to->committed_bytes);
         /* what the parent has committed since the fork is not accessible here */
         if (bytes != 0 &&
-            sys_protect((char *)image_header + to->offset, align_up(bytes, PAGE), PROT_READ) != 0)
+            sys_protect((char *)image_header + to->offset, align_up(bytes, sys_page_bytes()), PROT_READ) != 0)
             return false;
         if (sys_write_all(fd, (char *)image_header + to->offset, bytes, (int64_t)to->offset) != 0)
             return false;

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -211,6 +212,10 @@ uint64_t sys_now_ns(void) {
     struct timespec now = {0, 0};
     clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail, and so leaves errno alone */
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+size_t sys_page_bytes(void) {
+    return getauxval(AT_PAGESZ);
 }
 
 int sys_limit(int resource, struct rlimit *out) {

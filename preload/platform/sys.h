@@ -57,6 +57,8 @@ bool sys_thread_exists(uint32_t pid, uint32_t tid);
 uint64_t sys_clock_ns(int clock);
 /* CLOCK_MONOTONIC, for what asks at every event: by libc, which needs no call of the kernel for it. */
 uint64_t sys_now_ns(void);
+/* What the kernel maps, protects and gives back at least: 4 KiB on x86-64, up to 64 KiB on aarch64. */
+size_t sys_page_bytes(void);
 int sys_limit(int resource, struct rlimit *out);
 int sys_random(void *buffer, size_t bytes);
 /* Whether the word at an address can be read. By a call that libc makes all the time, so no filter forbids

@@ -17,6 +17,10 @@ void sys_yield(void) {
     machine_yield();
 }
 
+size_t sys_page_bytes(void) {
+    return 4096;
+}
+
 void *sys_move_pages(void *address, size_t bytes) {
     machine_move(moved_to, address, bytes);
     return moved_to;

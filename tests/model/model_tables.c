@@ -128,6 +128,10 @@ uint64_t sys_now_ns(void) {
     return 1;
 }
 
+size_t sys_page_bytes(void) {
+    return 4096;
+}
+
 uint32_t sys_user(void) {
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "platform/sys.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,6 +20,37 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* ---- a kernel with larger pages ---- */
+
+size_t __real_sys_page_bytes(void);
+int __real_sys_protect(void *address, size_t bytes, int protection);
+int __real_sys_advise(void *address, size_t bytes, int advice);
+size_t __wrap_sys_page_bytes(void);
+int __wrap_sys_protect(void *address, size_t bytes, int protection);
+int __wrap_sys_advise(void *address, size_t bytes, int advice);
+
+static size_t larger_page; /* 0: pages are this machine's */
+
+size_t __wrap_sys_page_bytes(void) {
+    return larger_page != 0 ? larger_page : __real_sys_page_bytes();
+}
+
+/* Lengths are rounded up, addresses are not: mprotect(2), madvise(2). Such a kernel would have aligned the
+ * image itself, so it is the offset in it that counts. */
+static bool refused(const void *address, size_t *bytes) {
+    size_t page = __wrap_sys_page_bytes();
+    *bytes = (*bytes + page - 1) & ~(page - 1);
+    return (size_t)((const char *)address - (const char *)image_header) % page != 0;
+}
+
+int __wrap_sys_protect(void *address, size_t bytes, int protection) {
+    return refused(address, &bytes) ? -EINVAL : __real_sys_protect(address, bytes, protection);
+}
+
+int __wrap_sys_advise(void *address, size_t bytes, int advice) {
+    return refused(address, &bytes) ? -EINVAL : __real_sys_advise(address, bytes, advice);
+}
 
 static void in_a_child(void (*body)(void)) {
     assert_int_equal(in_child(body), 0);
@@ -401,6 +433,44 @@ static void spares_a_child_under_limits(void **state) {
     in_a_child(has_a_child_without_directory_body);
 }
 
+/* ---- larger pages ---- */
+
+/* Regions that grow by turns, in steps that are no multiples of a page. */
+static bool grows(void) {
+    static const enum ht_region_id turns[] = {HT_REGION_STRINGS, HT_REGION_PCS, HT_REGION_FRAMES,
+                                              HT_REGION_STACKS, HT_REGION_CELLS};
+    for (uint32_t i = 0; i < 300; i++)
+        for (size_t k = 0; k < sizeof turns / sizeof *turns; k++) {
+            const struct ht_region *region = &image_header->regions[turns[k]];
+            uint64_t first = image_take(turns[k], 97 + i);
+            if (!CHECK(first != 0) || !CHECK(region->committed_bytes % larger_page == 0))
+                return false;
+            memset((char *)image_header + region->offset + first * region->record_bytes, 1,
+                   (97 + i) * region->record_bytes);
+        }
+    return CHECK(image_header->losses[HT_LOSS_COMMIT] == 0);
+}
+
+static bool adopts_and_grows(void) {
+    return CHECK(image_adopt()) && grows();
+}
+
+static void has_larger_pages_body(void) {
+    if (!start("HEAPTALLY_MEMORY=64M"))
+        return;
+    grows();
+    child_of_image(adopts_and_grows);
+    image_remove();
+}
+
+/* 16 and 64 KiB are those of aarch64. */
+static void serves_larger_pages(void **state) {
+    (void)state;
+    for (larger_page = 16384; larger_page <= 65536; larger_page *= 4)
+        in_a_child(has_larger_pages_body);
+    larger_page = 0;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(describes_itself),
@@ -416,6 +486,7 @@ int main(void) {
         cmocka_unit_test(gives_a_child_its_own),
         cmocka_unit_test(gives_a_child_what_came_later),
         cmocka_unit_test(spares_a_child_under_limits),
+        cmocka_unit_test(serves_larger_pages),
     };
     test_directory();
     return cmocka_run_group_tests(tests, NULL, NULL);
