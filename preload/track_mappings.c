@@ -68,7 +68,7 @@ void track_mapped(uintptr_t start, size_t bytes, const struct caller *caller) {
     struct visit self;
     if (!enter(&self))
         return;
-    if (self.nested && unwind_is_of_library(caller->pc)) /* for a walk of ours */
+    if (self.nested && unwind_is_of_library(unwind_unsigned(caller->pc))) /* for a walk of ours */
         return;
     if (self.thread != NULL)
         mapped(&self, start, bytes, caller);

@@ -12,8 +12,12 @@
 #include <stddef.h>
 #include <string.h>
 
-/* DWARF register numbers, System V ABI AMD64, figure 3.36. */
+/* DWARF register numbers: System V ABI AMD64, figure 3.36; DWARF for the Arm 64-bit Architecture, 4.1. */
+#if defined(__x86_64__)
 enum { REGISTER_BP = 6, REGISTER_SP = 7, REGISTER_RA = 16 };
+#else
+enum { REGISTER_BP = 29, REGISTER_SP = 31, REGISTER_RA = 30 };
+#endif
 
 static const struct cfi_row other_row = {.kind = CFI_OTHER};
 static const struct cfi_row guess_row = {CFI_GUESS, CFI_BP_CFA | CFI_BP_USED, -16, 16};
@@ -149,6 +153,7 @@ struct machine {
     struct state now, initial, saved[16];
     unsigned depth;
     bool too_deep;             /* for us: not broken */
+    bool signs;                /* met DW_CFA_AARCH64_negate_ra_state */
     uint64_t location, target; /* addresses */
     uint64_t code_align;
     int64_t data_align;
@@ -277,6 +282,7 @@ static void execute_extended(struct machine *machine, uint8_t opcode, struct byt
         take_block(code);
         set_rule(now, reg, RULE_OTHER, 0);
         break;
+    case 0x2d: machine->signs = true; break;
     case 0x2e: take_uleb(code); break; /* DW_CFA_GNU_args_size */
     case 0x2f:
         reg = take_uleb(code);
@@ -473,6 +479,21 @@ static bool returns_from_signal(struct bytes object, uintptr_t pc) {
            call_stack_returns_from_signal(pc);
 }
 
+/* False: the description is broken, or too deep for us. */
+static bool lead_to(uintptr_t pc, const struct description *description, struct machine *machine) {
+    *machine = (struct machine){.now = {.cfa = CFA_OTHER},
+                                .target = UINT64_MAX,
+                                .code_align = description->code_align,
+                                .data_align = description->data_align,
+                                .encoding = description->encoding};
+    if (!execute(machine, description->cie_code))
+        return false;
+    machine->initial = machine->now;
+    machine->location = description->start;
+    machine->target = pc;
+    return execute(machine, description->fde_code);
+}
+
 struct cfi_row cfi_row_at(uintptr_t pc) {
     struct description description = {.encoding = 0};
     switch (find_description(pc, &description)) {
@@ -486,17 +507,17 @@ struct cfi_row cfi_row_at(uintptr_t pc) {
     if (description.signal) /* of others, what they say of pc counts for a lookup that is not made here */
         return returns_from_signal(description.object, pc + 1) ? (struct cfi_row){.kind = CFI_SIGNAL}
                                                                : other_row;
-    struct machine machine = {.now = {.cfa = CFA_OTHER},
-                              .target = UINT64_MAX,
-                              .code_align = description.code_align,
-                              .data_align = description.data_align,
-                              .encoding = description.encoding};
-    if (!execute(&machine, description.cie_code))
-        return machine.too_deep ? other_row : guess_row;
-    machine.initial = machine.now;
-    machine.location = description.start;
-    machine.target = pc;
-    if (!execute(&machine, description.fde_code))
+    struct machine machine;
+    if (!lead_to(pc, &description, &machine))
         return machine.too_deep ? other_row : guess_row;
     return row_of(&machine.now);
+}
+
+bool cfi_row_signs(uintptr_t pc) {
+    struct description description = {.encoding = 0};
+    struct machine machine;
+    if (find_description(pc, &description) != FOUND)
+        return false;
+    (void)lead_to(pc, &description, &machine);
+    return machine.signs;
 }

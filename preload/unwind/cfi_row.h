@@ -1,4 +1,5 @@
-/* cfi_row.h - how to step out of one code address on x86-64: a function of the address alone.
+/* cfi_row.h - how to step out of one code address on x86-64: a function of the address alone. And, for
+ * aarch64, whether that takes an unwinder that knows signed return addresses.
  *
  * A row is read from .eh_frame (LSB 5.0 Core, 10.6; DWARF 5, 6.4), found through the binary search table
  * of .eh_frame_hdr, found through _dl_find_object, which takes no lock. It says where the caller's frame
@@ -8,6 +9,7 @@
 #ifndef HEAPTALLY_CFI_ROW_H
 #define HEAPTALLY_CFI_ROW_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum cfi_kind {
@@ -42,5 +44,9 @@ _Static_assert(sizeof(struct cfi_row) == 8, "a row is stored in one word");
 
 /* The row of the code at `pc`: for a caller's frame, the address before its return address. */
 struct cfi_row cfi_row_at(uintptr_t pc);
+
+/* Whether the description of `pc`, as far as it leads there, has to do with a signed return address
+ * (DW_CFA_AARCH64_negate_ra_state; DWARF for the Arm 64-bit Architecture, 4.4). */
+bool cfi_row_signs(uintptr_t pc);
 
 #endif

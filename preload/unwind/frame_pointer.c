@@ -29,14 +29,15 @@ static bool is_readable(uintptr_t link, uintptr_t *page) {
 }
 
 static void walk(struct call_stack *stack, const struct caller *caller) {
-    uintptr_t pc = caller->pc, bp = caller->bp, low = (uintptr_t)caller, page = low & ~(PAGE - 1);
+    uintptr_t pc = unwind_unsigned(caller->pc), bp = caller->bp, low = (uintptr_t)caller,
+              page = low & ~(PAGE - 1);
     uint32_t count = 0;
     while (pc != 0 && count < stack->capacity) {
         stack->scratch[count++] = pc;
         if (bp - low - 1 >= FRAME_BYTES_MAX || !is_readable(bp, &page))
             break;
         low = bp;
-        pc = ((const uintptr_t *)bp)[1];
+        pc = unwind_unsigned(((const uintptr_t *)bp)[1]);
         bp = ((const uintptr_t *)bp)[0];
     }
     unwind_adopt(stack, count);

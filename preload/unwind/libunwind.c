@@ -12,6 +12,8 @@
  * Threads: any.  Signals: unw_step blocks them for a moment.  Heap: none seen (mmap).  errno: may change. */
 #include "unwind.h"
 
+#include "cfi_row.h"
+
 #include <dlfcn.h>
 #include <stddef.h>
 
@@ -60,6 +62,17 @@ static bool open_library(void) {
     return all;
 }
 
+/* Takes over scratch[0..count). 1.6.2 on aarch64 finds an outermost frame twice that it cannot step out of: a
+ * coroutine's, say, or one of code without a description. */
+static void adopt(struct call_stack *stack, uint32_t count) {
+#if defined(__aarch64__)
+    const uintptr_t *end = stack->scratch + count;
+    if (count > 1 && count < stack->capacity && unwind_whole(end[-1]) == unwind_whole(end[-2]))
+        count--;
+#endif
+    unwind_adopt(stack, count);
+}
+
 void unwind_by_steps(struct call_stack *stack) {
     unw_context_t context;
     unw_cursor_t cursor;
@@ -76,7 +89,83 @@ void unwind_by_steps(struct call_stack *stack) {
                 break;
             stack->scratch[count++] = (uintptr_t)pc;
         } while (count < stack->capacity && step_(&cursor) > 0);
-    unwind_adopt(stack, count);
+    adopt(stack, count);
+}
+
+/* ---- signed return addresses ----
+ *
+ * libunwind 1.6.2 does not know DW_CFA_AARCH64_negate_ra_state, and goes astray in what is compiled with
+ * -mbranch-protection, as all of some distributions is. What it delivers down to such a frame is right: there
+ * it is found out, by the frame's description. Then stacks are the back-end gcc's, from that one on. */
+
+#if defined(__aarch64__)
+
+#define UNSIGNED_BITS 12u
+
+static bool knows_signed = true;
+static uintptr_t unsigned_pcs[1u << UNSIGNED_BITS]; /* (atomic) looked up: not signed there */
+
+/* Whether this function's two callers are found. It signs its return address, and its description says so,
+ * also on processors that take that for nothing. */
+static __attribute__((noinline, target("branch-protection=pac-ret"))) bool finds(uintptr_t callers_caller) {
+    uintptr_t pcs[8], caller = (uintptr_t)__builtin_return_address(0);
+    int count = backtrace_((void **)pcs, sizeof pcs / sizeof *pcs);
+    for (int i = 1; i < count; i++)
+        if (unwind_whole(pcs[i - 1]) == caller && unwind_whole(pcs[i]) == callers_caller)
+            return true;
+    return false;
+}
+
+static __attribute__((noinline)) void try_signed(void) {
+    knows_signed = finds((uintptr_t)__builtin_return_address(0));
+    __asm__ volatile(""); /* no tail call: this frame is looked for */
+}
+
+/* A return address stands for the call before it, an interrupted instruction for itself. */
+static bool is_signed(uintptr_t pc) {
+    uintptr_t *known = &unsigned_pcs[(pc >> 2) * 0x9E3779B97F4A7C15u >> (64 - UNSIGNED_BITS)];
+    if (__builtin_expect(__atomic_load_n(known, __ATOMIC_RELAXED) == pc, 1))
+        return false;
+    if (cfi_row_signs(pc - 1) || cfi_row_signs(pc))
+        return true;
+    __atomic_store_n(known, pc, __ATOMIC_RELAXED);
+    return false;
+}
+
+static bool goes_astray(const uintptr_t *pcs, int count) {
+    if (knows_signed)
+        return false;
+    for (int i = 0; i < count; i++)
+        if (__builtin_expect(is_signed(unwind_whole(pcs[i])), 0))
+            return true;
+    return false;
+}
+
+static void forget_unsigned(void) {
+    for (size_t i = 0; i < sizeof unsigned_pcs / sizeof *unsigned_pcs; i++)
+        __atomic_store_n(&unsigned_pcs[i], 0, __ATOMIC_RELAXED);
+}
+
+#else
+
+static void try_signed(void) {}
+
+static bool goes_astray(const uintptr_t *pcs, int count) {
+    (void)pcs, (void)count;
+    return false;
+}
+
+static void forget_unsigned(void) {}
+
+#endif
+
+/* ---- the back-end ---- */
+
+static bool open_and_try(void) {
+    bool open = open_library();
+    if (open)
+        try_signed();
+    return open;
 }
 
 /* Whether code of a range that was once unmapped is on the stack: then what unw_backtrace remembers may be of
@@ -91,15 +180,20 @@ static bool on_reused_code(const struct call_stack *stack) {
 }
 
 static void walk(struct call_stack *stack, const struct caller *caller) {
-    (void)caller; /* it starts here, and our own frames are cut off */
-    int count = backtrace_((void **)stack->scratch, (int)stack->capacity);
-    unwind_adopt(stack, count > 0 ? (uint32_t)count : 0);
+    int count = backtrace_((void **)stack->scratch, (int)stack->capacity); /* our own frames are cut off */
+    if (goes_astray(stack->scratch, count)) {
+        unwind_fall_back();
+        unwinder_gcc.walk(stack, caller);
+        return;
+    }
+    adopt(stack, count > 0 ? (uint32_t)count : 0);
     if (on_reused_code(stack))
         unwind_by_steps(stack);
 }
 
 static void forget(void) {
+    forget_unsigned();
     flush_cache_(*local_space, 0, 0);
 }
 
-const struct unwinder unwinder_libunwind = {"libunwind", open_library, walk, NULL, forget};
+const struct unwinder unwinder_libunwind = {"libunwind", open_and_try, walk, NULL, forget};

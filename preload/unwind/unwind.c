@@ -59,11 +59,15 @@ void unwind_reset(struct call_stack *stack) {
     cfi_reset(stack);
 }
 
+void unwind_fall_back(void) {
+    __atomic_store_n(&current, &unwinder_gcc, __ATOMIC_RELEASE); /* partner: in_use */
+}
+
 /* libunwind asks the loader, whose lock another thread of the parent may have held at the fork: in the
  * child nobody will give it back. */
 void unwind_after_fork(void) {
     if (in_use() == &unwinder_libunwind)
-        __atomic_store_n(&current, &unwinder_gcc, __ATOMIC_RELEASE);
+        unwind_fall_back();
 }
 
 bool unwind_is_guess(uint64_t coded_pc) {
@@ -93,14 +97,6 @@ bool unwind_is_of_library(uintptr_t pc) {
     return pc - library_start < library_end - library_start;
 }
 
-/* libunwind 1.6.2 delivers return addresses on aarch64 one byte short. */
-static inline uintptr_t return_address(uintptr_t pc) {
-#if defined(__aarch64__)
-    pc = (pc + 3) & ~(uintptr_t)3;
-#endif
-    return pc;
-}
-
 void unwind_adopt(struct call_stack *stack, uint32_t count) {
     uint32_t own = 0, found = count;
     while (own < count && unwind_is_own(stack->scratch[own]))
@@ -108,7 +104,7 @@ void unwind_adopt(struct call_stack *stack, uint32_t count) {
     while (count > own && stack->scratch[count - 1] == 0) /* some ends of stack have a return address of 0 */
         count--;
     for (uint32_t i = own; i < count; i++)
-        stack->scratch[i] = return_address(stack->scratch[i]);
+        stack->scratch[i] = unwind_whole(stack->scratch[i]);
     call_stack_set(stack, stack->scratch + own, count - own);
     stack->cut = found == stack->capacity;
 }

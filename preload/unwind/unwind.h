@@ -17,7 +17,7 @@
 
 /* Where an interposed function was called from: the two words that lie at its frame pointer (both ABIs), the
  * caller's frame pointer and the return address. On x86-64 the caller's stack pointer, once the function has
- * returned, is what follows them; on aarch64 only pc is used. */
+ * returned, is what follows them. */
 struct caller {
     uintptr_t bp, pc;
 };
@@ -27,6 +27,18 @@ struct caller {
 
 static inline uintptr_t caller_sp(const struct caller *caller) {
     return (uintptr_t)(caller + 1);
+}
+
+/* A return address as it lies in a frame, without its signature (-mbranch-protection, Armv8.3 pointer
+ * authentication). XPACLRI is among the hints, which older processors take for nothing. */
+static inline uintptr_t unwind_unsigned(uintptr_t pc) {
+#if defined(__aarch64__)
+    register uintptr_t x30 __asm__("x30") = pc;
+    __asm__("hint 7" : "+r"(x30));
+    return x30;
+#else
+    return pc;
+#endif
 }
 
 /* All but walk may be null: there is nothing to do. */
@@ -64,6 +76,9 @@ void unwind_forget(void);
 /* In a forked child, before its first walk. */
 void unwind_after_fork(void);
 
+/* From now on by the back-end gcc. */
+void unwind_fall_back(void);
+
 /* Whether there is no call frame information of the code that returns to a coded PC: any unwinder guesses
  * from there on. */
 bool unwind_is_guess(uint64_t coded_pc);
@@ -78,6 +93,14 @@ bool unwind_is_own(uintptr_t pc);
 
 /* A back-end's own library, told by an address in it. */
 void unwind_note_library(const void *address);
+
+/* libunwind 1.6.2 delivers return addresses on aarch64 one byte short. */
+static inline uintptr_t unwind_whole(uintptr_t pc) {
+#if defined(__aarch64__)
+    pc = (pc + 3) & ~(uintptr_t)3;
+#endif
+    return pc;
+}
 
 /* Takes over scratch[0..count), newest first. */
 void unwind_adopt(struct call_stack *stack, uint32_t count);

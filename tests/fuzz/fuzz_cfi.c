@@ -59,6 +59,7 @@ static void check_row(uintptr_t pc) {
     REQUIRE(row.kind <= CFI_OTHER && (row.bp & CFI_BP_PLACE) <= CFI_BP_FRAME);
     if (row.kind == CFI_FROM_BP || row.kind == CFI_FROM_SAVED)
         REQUIRE((row.bp & CFI_BP_USED) != 0);
+    REQUIRE(cfi_row_signs(pc) == cfi_row_signs(pc));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
