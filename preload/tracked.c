@@ -160,9 +160,14 @@ struct block tracked_remove(uint32_t domain, uintptr_t address) {
 }
 
 void tracked_each(void (*visit)(uintptr_t address, struct block block)) {
-    for (uint32_t table = 0; table < table_count; table++)
-        for (uint32_t i = 0; i < 1u << bits_of(table); i++)
-            if (tables[table][i].state == TAKEN && tables[table][i].cell != 0)
-                visit(tables[table][i].address,
-                      (struct block){tables[table][i].size_bytes, tables[table][i].cell});
+    /* acquire: partner of add_table, whose table is there by then; others may track meanwhile */
+    uint32_t count = __atomic_load_n(&table_count, __ATOMIC_ACQUIRE);
+    for (uint32_t table = 0; table < count; table++)
+        for (uint32_t i = 0; i < 1u << bits_of(table); i++) {
+            const struct place *place = place_at(table, i, 0);
+            bool taken = __atomic_load_n(&place->state, __ATOMIC_ACQUIRE) == TAKEN;
+            uint32_t cell = taken ? __atomic_load_n(&place->cell, __ATOMIC_ACQUIRE) : 0;
+            if (cell != 0)
+                visit(place->address, (struct block){place->size_bytes, cell});
+        }
 }
