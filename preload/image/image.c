@@ -225,10 +225,10 @@ static bool budget_allows(uint64_t more) {
 /* Makes at least the first `needed` bytes of a region accessible. A step ends with a page, since the next one
  * begins there: with 64 KiB pages mprotect refuses what 4 KiB ones allow. */
 static bool commit(struct ht_region *region, uint64_t needed) {
-    const uint64_t page = sys_page_bytes();
     uint64_t committed = __atomic_load_n(&region->committed_bytes, __ATOMIC_ACQUIRE);
     while (committed < needed) {
-        uint64_t step = committed / 16 < COMMIT_MIN ? COMMIT_MIN : smaller(committed / 16, COMMIT_MAX);
+        uint64_t page = sys_page_bytes(),
+                 step = committed / 16 < COMMIT_MIN ? COMMIT_MIN : smaller(committed / 16, COMMIT_MAX);
         uint64_t target = align_up(needed > committed + step ? needed : committed + step, page);
         target = smaller(target, region->capacity_bytes);
         if (needed > target)
