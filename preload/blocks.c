@@ -35,11 +35,6 @@
 #include "platform/sys.h"
 
 #include <stddef.h>
-#include <sys/mman.h>
-
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22 /* Linux 5.14 */
-#endif
 
 #define LEAF_BITS   BLOCKS_LEAF_BITS
 #define TABLE_BITS  BLOCKS_TABLE_BITS
@@ -381,11 +376,8 @@ static void take_away(struct blocks_leaf *leaf, char *at, size_t bytes) {
         put_back();
     away.moved = NULL;
     __atomic_store_n(&blocks_sweep_sequence, odd + 1, __ATOMIC_RELEASE);
-    /* it sees no system call, and would hold whoever maps the address next for a sharer */
-#ifndef __SANITIZE_THREAD__
     if (moved != NULL)
         sys_unmap(moved, bytes);
-#endif
 }
 
 /* Runs of empty pages of one plane. Reading a page that is not there costs no memory, and no fault where all

@@ -19,7 +19,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -89,22 +88,14 @@ static inline int next_brk(void *address) {
 
 /* ---- ranges ---- */
 
-static size_t page_bytes(void) {
-    static size_t bytes; /* (atomic) */
-    size_t known = __atomic_load_n(&bytes, __ATOMIC_RELAXED);
-    if (known == 0)
-        __atomic_store_n(&bytes, known = getauxval(AT_PAGESZ), __ATOMIC_RELAXED);
-    return known;
-}
-
 /* The length as the kernel takes it; 0 where it takes none. */
 static size_t whole_pages(size_t bytes) {
-    return (bytes + page_bytes() - 1) & ~(page_bytes() - 1);
+    return (bytes + sys_page_bytes() - 1) & ~(sys_page_bytes() - 1);
 }
 
 /* What a call takes away that the kernel will look at: it refuses what does not begin with a page. */
 static struct mappings_taken unmapping(const void *address, size_t bytes) {
-    if ((uintptr_t)address % page_bytes() != 0)
+    if ((uintptr_t)address % sys_page_bytes() != 0)
         return nothing;
     return track_unmapping((uintptr_t)address, whole_pages(bytes));
 }

@@ -76,34 +76,20 @@ bool counters_beyond(uint64_t live, uint64_t bytes) {
 
 /* ---- several threads ---- */
 
-/* Adds what this thread holds back to the live bytes; returns these as they were before. */
-static uint64_t flush(struct ht_slot *slot) {
-    uint64_t held = (uint64_t)slot->unflushed_bytes;
+/* Adds what this thread holds back, with `bytes`, to the live bytes; returns these as they were before. */
+static uint64_t flush(struct thread *self, int64_t bytes) {
+    struct ht_slot *slot = &image_slots[self->slot];
+    uint64_t held = (uint64_t)(slot->unflushed_bytes + bytes);
     __atomic_store_n(&slot->unflushed_bytes, 0, __ATOMIC_RELAXED);
     return __atomic_fetch_add(&image_header->totals.live_bytes, held, __ATOMIC_RELAXED);
 }
 
-static int64_t hold(struct ht_slot *slot, int64_t bytes) {
-    int64_t held = slot->unflushed_bytes + bytes;
-    __atomic_store_n(&slot->unflushed_bytes, held, __ATOMIC_RELAXED);
-    return held;
-}
-
-static int64_t quantum(void) {
-    return (int64_t)__atomic_load_n(&image_header->totals.quantum_bytes, __ATOMIC_RELAXED);
-}
-
 void counters_grow_shared(struct thread *self, uint64_t bytes) {
-    struct ht_slot *slot = &image_slots[self->slot];
-    if (hold(slot, (int64_t)bytes) > quantum())
-        flush(slot);
+    flush(self, (int64_t)bytes);
 }
 
 bool counters_shrink_shared(struct thread *self, uint64_t bytes) {
-    struct ht_slot *slot = &image_slots[self->slot];
-    if (hold(slot, -(int64_t)bytes) >= -quantum())
-        return false;
-    uint64_t before = flush(slot);
+    uint64_t before = flush(self, -(int64_t)bytes);
     return counters_is_beyond(&image_header->totals, before) && counters_beyond(before, bytes);
 }
 

@@ -80,8 +80,9 @@ void counters_settle(void);
  * cell, makes it even with release; a reader loads it with acquire before and, after an acquire fence, again.
  * All other fields are relaxed: they are only trusted between two equal even sequences. */
 
-void counters_grow_shared(struct thread *self, uint64_t bytes);
-bool counters_shrink_shared(struct thread *self, uint64_t bytes);
+/* What counters_hold would not do. Rare, and not to make a frame for all events. */
+__attribute__((noinline)) void counters_grow_shared(struct thread *self, uint64_t bytes);
+__attribute__((noinline)) bool counters_shrink_shared(struct thread *self, uint64_t bytes);
 bool counters_beyond(uint64_t live, uint64_t bytes);
 bool counters_freed_elsewhere(struct thread *self, uint32_t cell, uint64_t size_bytes);
 

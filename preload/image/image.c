@@ -19,10 +19,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
-#endif
-
 #define REGION_ALIGN    ((uint64_t)65536) /* the largest page size of aarch64 */
 #define COMMIT_MIN      ((uint64_t)16 << 10)
 #define COMMIT_MAX      ((uint64_t)2 << 20)
@@ -268,7 +264,7 @@ uint64_t image_take(enum ht_region_id id, uint64_t count) {
     return first;
 }
 
-bool image_has_room(enum ht_region_id id) {
+bool image_make_room(enum ht_region_id id) {
     struct ht_region *region = &image_header->regions[id];
     return commit(region,
                   (__atomic_load_n(&region->used_records, __ATOMIC_RELAXED) + 1) * region->record_bytes);

@@ -50,7 +50,7 @@ void image_publish(void);
 uint64_t image_take(enum ht_region_id region, uint64_t count);
 
 /* Makes room for a record that is to be taken last, after those that it names. Another thread may take it. */
-bool image_has_room(enum ht_region_id region);
+bool image_make_room(enum ht_region_id region);
 
 /* Makes record `record` of a region touchable, for records that go with another region's. False as above. */
 bool image_cover(enum ht_region_id region, uint64_t record);

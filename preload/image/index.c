@@ -106,10 +106,7 @@ static struct index_table *grow(struct index *self, struct index_table *old) {
             give_back(old);
         return fresh;
     }
-    /* it sees no system call, and would hold whoever maps the address next for a sharer */
-#ifndef __SANITIZE_THREAD__
     sys_unmap(fresh, table_bytes(size));
-#endif
     return present;
 }
 

@@ -131,7 +131,7 @@ static uint32_t base_for(const struct call_stack *stack, struct shared shared) {
 
 /* Records a stack seen for the first time; 0 when there is no room: then its frames need not be stored. */
 static uint32_t record(struct call_stack *stack, const struct key *key) {
-    if (!image_has_room(HT_REGION_STACKS))
+    if (!image_make_room(HT_REGION_STACKS))
         return 0;
     struct shared shared = find_shared(stack);
     uint32_t first = call_stack_first(stack), from = first + shared.count, first_frame = 0;

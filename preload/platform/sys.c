@@ -144,7 +144,11 @@ void *sys_map_private(size_t bytes) {
 }
 
 int sys_unmap(void *address, size_t bytes) {
+#if defined(__SANITIZE_THREAD__) /* sees no system call, and would hold whoever maps it next for a sharer */
+    return sys_advise(address, bytes, MADV_DONTNEED);
+#else
     return (int)call3(SYS_munmap, (long)address, (long)bytes, 0);
+#endif
 }
 
 int sys_protect(void *address, size_t bytes, int protection) {
@@ -215,7 +219,11 @@ uint64_t sys_now_ns(void) {
 }
 
 size_t sys_page_bytes(void) {
-    return getauxval(AT_PAGESZ);
+    static size_t bytes; /* (atomic) */
+    size_t known = __atomic_load_n(&bytes, __ATOMIC_RELAXED);
+    if (known == 0)
+        __atomic_store_n(&bytes, known = getauxval(AT_PAGESZ), __ATOMIC_RELAXED);
+    return known;
 }
 
 int sys_limit(int resource, struct rlimit *out) {

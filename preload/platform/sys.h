@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -37,6 +38,10 @@ void *sys_map_private(size_t bytes);
 int sys_unmap(void *address, size_t bytes);
 int sys_protect(void *address, size_t bytes, int protection);
 int sys_advise(void *address, size_t bytes, int advice);
+#ifndef MADV_POPULATE_READ /* Linux 5.14, and so is MADV_POPULATE_WRITE */
+#define MADV_POPULATE_READ  22
+#define MADV_POPULATE_WRITE 23
+#endif
 /* Moves private memory elsewhere and leaves fresh zero pages in its place, in one step for all threads.
  * Returns where it is, null on failure (before Linux 5.7). */
 void *sys_move_pages(void *address, size_t bytes);

@@ -1,7 +1,9 @@
 /* cfi_row.c - see cfi_row.h. Everything read lies in a loaded object's read-only segments. The linker vouches
  * for their format, but a read of what is not the object's would be a crash of the program: no byte is read
- * outside of the bounds that the loader has for it, whatever the description says. Owns:    nothing. Threads:
- * any.  Signals: safe.  Heap: never. */
+ * outside of the bounds that the loader has for it, whatever the description says.
+ *
+ * Owns:    nothing.
+ * Threads: any.  Signals: safe.  Heap: never. */
 #define _GNU_SOURCE
 #include "cfi_row.h"
 
