@@ -3,10 +3,22 @@
  * Threads: any, lock-free.  Signals: safe.  Heap: never. */
 #include "cfi_rows.h"
 
-struct cfi_rows_entry cfi_rows[1u << CFI_ROWS_BITS] __attribute__((aligned(64)));
+uint64_t cfi_rows[1u << CFI_ROWS_BITS] __attribute__((aligned(64)));
+uint64_t cfi_rows_distinct[CFI_ROWS_DISTINCT];
 
-static bool is_taken(size_t place) {
-    return __atomic_load_n(&cfi_rows[place].row, __ATOMIC_RELAXED) != 0;
+/* Where the row is among those that differ; CFI_ROWS_DISTINCT if it has no room there. */
+static uint64_t which(uint64_t row) {
+    uint64_t at = 0;
+    for (; at < CFI_ROWS_DISTINCT; at++) {
+        uint64_t present = __atomic_load_n(&cfi_rows_distinct[at], __ATOMIC_RELAXED);
+        if (present == row)
+            break;
+        if (present == 0 && (__atomic_compare_exchange_n(&cfi_rows_distinct[at], &present, row, false,
+                                                         __ATOMIC_RELAXED, __ATOMIC_RELAXED) ||
+                             present == row))
+            break;
+    }
+    return at;
 }
 
 struct cfi_row cfi_rows_fill(uint64_t pc, size_t place) {
@@ -16,20 +28,19 @@ struct cfi_row cfi_rows_fill(uint64_t pc, size_t place) {
     if (row.kind == CFI_GUESS) /* a library may come to where there is none */
         return row;
     memcpy(&word, &row, sizeof word);
-    /* An empty place of the line, else one by the address: as good as any. */
+    uint64_t at = which(word);
+    if (at == CFI_ROWS_DISTINCT)
+        return row;
+    /* The next place that is empty, else one by the address: as good as any. */
     size_t beside = 0;
-    while (beside < 4 && is_taken(place ^ beside))
+    while (beside < 4 && __atomic_load_n(&cfi_rows[place ^ beside], __ATOMIC_RELAXED) != 0)
         beside++;
     place ^= beside < 4 ? beside : pc >> 1 & 3;
-    __atomic_store_n(&cfi_rows[place].key, pc ^ word, __ATOMIC_RELAXED);
-    __atomic_store_n(&cfi_rows[place].row, word, __ATOMIC_RELAXED);
+    __atomic_store_n(&cfi_rows[place], cfi_rows_key(pc) | at, __ATOMIC_RELEASE); /* partner: cfi_rows_at */
     return row;
 }
 
-/* Half of an entry that others read meanwhile is none: its key is not its row's. */
 void cfi_rows_forget(void) {
-    for (size_t i = 0; i < sizeof cfi_rows / sizeof *cfi_rows; i++) {
-        __atomic_store_n(&cfi_rows[i].key, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&cfi_rows[i].row, 0, __ATOMIC_RELAXED);
-    }
+    for (size_t i = 0; i < sizeof cfi_rows / sizeof *cfi_rows; i++)
+        __atomic_store_n(&cfi_rows[i], 0, __ATOMIC_RELAXED);
 }
