@@ -346,8 +346,7 @@ static void walk(struct call_stack *stack, const struct caller *caller) {
     start->bp = caller->bp;
     while (unlikely(unwind_is_own((uintptr_t)start->pc))) { /* one hook called another */
         if (step(&self->memory, cfi_rows_find(start->pc), start->sp, start->bp, &self->walk[1].state) !=
-                STEPPED ||
-            is_no_pc(self->walk[1].state.pc))
+            STEPPED)
             break;
         *start = self->walk[1].state;
         self->missed = false;

@@ -8,17 +8,15 @@ uint64_t cfi_rows_distinct[CFI_ROWS_DISTINCT];
 
 /* Where the row is among those that differ; CFI_ROWS_DISTINCT if it has no room there. */
 static uint64_t which(uint64_t row) {
-    uint64_t at = 0;
-    for (; at < CFI_ROWS_DISTINCT; at++) {
+    for (uint64_t at = 0; at < CFI_ROWS_DISTINCT; at++) {
         uint64_t present = __atomic_load_n(&cfi_rows_distinct[at], __ATOMIC_RELAXED);
-        if (present == row)
-            break;
-        if (present == 0 && (__atomic_compare_exchange_n(&cfi_rows_distinct[at], &present, row, false,
-                                                         __ATOMIC_RELAXED, __ATOMIC_RELAXED) ||
-                             present == row))
-            break;
+        if (present == 0) /* and still 0 if that takes the place */
+            __atomic_compare_exchange_n(&cfi_rows_distinct[at], &present, row, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED);
+        if (present == 0 || present == row)
+            return at;
     }
-    return at;
+    return CFI_ROWS_DISTINCT;
 }
 
 struct cfi_row cfi_rows_fill(uint64_t pc, size_t place) {
@@ -36,7 +34,7 @@ struct cfi_row cfi_rows_fill(uint64_t pc, size_t place) {
     while (beside < 4 && __atomic_load_n(&cfi_rows[place ^ beside], __ATOMIC_RELAXED) != 0)
         beside++;
     place ^= beside < 4 ? beside : pc >> 1 & 3;
-    __atomic_store_n(&cfi_rows[place], cfi_rows_key(pc) | at, __ATOMIC_RELEASE); /* partner: cfi_rows_at */
+    __atomic_store_n(&cfi_rows[place], cfi_rows_key(pc) ^ at, __ATOMIC_RELEASE); /* partner: cfi_rows_at */
     return row;
 }
 

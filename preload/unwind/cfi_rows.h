@@ -20,7 +20,7 @@
 #define CFI_ROWS_BITS     15
 #define CFI_ROWS_DISTINCT 8192u
 
-/* (atomic) The coded PC as cfi_rows_key has it, whose lowest bits say which row; 0: none. */
+/* (atomic) What cfi_rows_key makes of the coded PC ^ which row it has; 0: none. */
 extern uint64_t cfi_rows[1u << CFI_ROWS_BITS];
 
 /* (atomic) Never changed once set: an entry that is being dropped may yet be read. */
@@ -32,11 +32,16 @@ struct cfi_row cfi_rows_fill(uint64_t pc, size_t place);
 /* Drops all entries: code was unmapped. */
 void cfi_rows_forget(void);
 
-/* 48 bits of address and, 32768, STACK_EXACT: what is below that is free. */
+/* 48 bits of address and STACK_EXACT, at 32768: what is below that says which row. Complemented, so that of
+ * no address the empty entry, 0, says that. */
 static inline uint64_t cfi_rows_key(uint64_t pc) {
-    return pc << 16 | pc >> 48;
+    return ~(pc << 16 | pc >> 48);
 }
-_Static_assert(CFI_ROWS_DISTINCT <= 32768, "what cfi_rows_key leaves free");
+_Static_assert(CFI_ROWS_DISTINCT < 32768, "what cfi_rows_key leaves free, but for the empty entry's");
+
+static inline size_t cfi_rows_place(uint64_t pc) {
+    return pc * 0x9E3779B97F4A7C15u >> (64 - CFI_ROWS_BITS);
+}
 
 static inline bool cfi_rows_at(size_t place, uint64_t key, struct cfi_row *row) {
     uint64_t which = __atomic_load_n(&cfi_rows[place], __ATOMIC_ACQUIRE) ^ key; /* partner: cfi_rows_fill */
@@ -47,10 +52,9 @@ static inline bool cfi_rows_at(size_t place, uint64_t key, struct cfi_row *row) 
     return true;
 }
 
-/* The row of the code at a coded PC, which is none that is_no_pc knows: 0 is the empty entry's. At its place,
- * or in one of those next to it. */
+/* The row of the code at a coded PC: at its place, or in one of those next to it. */
 static inline struct cfi_row cfi_rows_find(uint64_t pc) {
-    size_t place = pc * 0x9E3779B97F4A7C15u >> (64 - CFI_ROWS_BITS);
+    size_t place = cfi_rows_place(pc);
     uint64_t key = cfi_rows_key(pc);
     struct cfi_row row;
     if (__builtin_expect(cfi_rows_at(place, key, &row), 1) || cfi_rows_at(place ^ 1, key, &row) ||

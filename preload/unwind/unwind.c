@@ -72,7 +72,7 @@ void unwind_after_fork(void) {
 
 bool unwind_is_guess(uint64_t coded_pc) {
 #if defined(__x86_64__)
-    return (coded_pc & ~STACK_EXACT) == 0 || cfi_rows_find(coded_pc).kind == CFI_GUESS;
+    return cfi_rows_find(coded_pc).kind == CFI_GUESS;
 #else
     (void)coded_pc;
     return false;
