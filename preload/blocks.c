@@ -345,23 +345,34 @@ static struct {
     size_t bytes;
 } away;
 
-/* An entry that was put while its page was on the way. Who has entered another block there meanwhile freed
+/* Entries of a page that were put while it was on the way. Who has entered another block there meanwhile freed
  * the first in vain (find_settled), and knows better. */
-static void put_back(void) {
-    if (away.at >= (char *)away.leaf->small) {
-        for (size_t i = 0; i < away.bytes; i += sizeof(uint32_t)) {
-            uint32_t entry = *(const uint32_t *)(const void *)(away.moved + i), none = 0;
-            if (entry != 0)
-                __atomic_compare_exchange_n((uint32_t *)(void *)(away.at + i), &none, entry, false,
-                                            __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-        }
-        return;
-    }
-    for (size_t i = 0; i < away.bytes; i += sizeof(uint64_t)) {
-        uint64_t entry = *(const uint64_t *)(const void *)(away.moved + i), none = 0;
+static void put_back_small(char *at, const char *moved) {
+    for (size_t i = 0; i < PAGE; i += sizeof(uint32_t)) {
+        uint32_t entry = *(const uint32_t *)(const void *)(moved + i), none = 0;
         if (entry != 0)
-            __atomic_compare_exchange_n((uint64_t *)(void *)(away.at + i), &none, entry, false,
-                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+            __atomic_compare_exchange_n((uint32_t *)(void *)(at + i), &none, entry, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED);
+    }
+}
+
+static void put_back_wide(char *at, const char *moved) {
+    for (size_t i = 0; i < PAGE; i += sizeof(uint64_t)) {
+        uint64_t entry = *(const uint64_t *)(const void *)(moved + i), none = 0;
+        if (entry != 0)
+            __atomic_compare_exchange_n((uint64_t *)(void *)(at + i), &none, entry, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED);
+    }
+}
+
+static void put_back(void) {
+    for (size_t i = 0; i < away.bytes; i += PAGE) {
+        if (is_empty(away.moved + i)) /* nearly always, and soon seen */
+            continue;
+        if (away.at >= (char *)away.leaf->small)
+            put_back_small(away.at + i, away.moved + i);
+        else
+            put_back_wide(away.at + i, away.moved + i);
     }
 }
 
