@@ -70,23 +70,27 @@ static __attribute__((noinline)) uint32_t walked_cell(struct thread *thread, con
     return cell;
 }
 
-/* The cell of the caller's stack, if it is the first that there is to look at. */
-static inline __attribute__((always_inline)) bool recalled_cell(struct thread *thread,
-                                                                const struct caller *caller, uint32_t *cell) {
+/* The cell of the caller's stack, if it is the first that there is to look at; else *slot is for
+ * current_cell. */
+static inline __attribute__((always_inline)) bool
+recalled_cell(struct thread *thread, const struct caller *caller, uint32_t *cell, uintptr_t *slot) {
 #if defined(__x86_64__)
-    return cfi_recall_first(&thread->stack, caller->pc, caller_sp(caller), caller->bp, cell);
+    return cfi_recall_first(&thread->stack, caller->pc, caller_sp(caller), caller->bp, cell, slot);
 #else
     (void)thread, (void)caller, (void)cell;
+    *slot = 0;
     return false;
 #endif
 }
 
-/* The cell of the caller's stack. */
-static uint32_t current_cell(struct thread *thread, const struct caller *caller) {
+/* The cell of the caller's stack. slot: as recalled_cell has left it; 0: it was not asked. */
+static uint32_t current_cell(struct thread *thread, const struct caller *caller, uintptr_t slot) {
 #if defined(__x86_64__)
-    uint32_t cell = cfi_recall(&thread->stack, caller->pc, caller_sp(caller), caller->bp);
+    uint32_t cell = cfi_recall(&thread->stack, caller->pc, caller_sp(caller), caller->bp, slot);
     if (likely(cell != 0))
         return cell;
+#else
+    (void)slot;
 #endif
     return walked_cell(thread, caller);
 }
@@ -215,10 +219,11 @@ static inline __attribute__((always_inline)) void allocated_at(uint32_t *place, 
 
 /* As allocated, when the stack is not the first that it looks at, or there is no small place. */
 static __attribute__((noinline)) void allocated_at_length(struct thread *thread, uintptr_t address,
-                                                          uint64_t size_bytes, const struct caller *caller) {
+                                                          uint64_t size_bytes, const struct caller *caller,
+                                                          uintptr_t slot) {
     blocks_near_note(&thread->near, address);
     uint32_t *place = size_bytes < BLOCKS_SMALL_LIMIT ? blocks_near_place(&thread->near, address) : NULL;
-    uint32_t cell = current_cell(thread, caller);
+    uint32_t cell = current_cell(thread, caller, slot);
     if (likely(place != NULL))
         allocated_at(place, thread, address, size_bytes, cell, caller);
     else
@@ -231,16 +236,17 @@ static inline __attribute__((always_inline)) void
 allocated(struct thread *thread, uintptr_t address, uint64_t size_bytes, const struct caller *caller) {
     uint32_t *place = blocks_near_place(&thread->near, address), cell;
     if (unlikely(place == NULL) || unlikely(size_bytes >= BLOCKS_SMALL_LIMIT)) {
-        allocated_at_length(thread, address, size_bytes, caller);
+        allocated_at_length(thread, address, size_bytes, caller, 0);
         return;
     }
     __builtin_prefetch(place, 1); /* the table is larger than any cache */
-    bool recalled = recalled_cell(thread, caller, &cell);
+    uintptr_t slot;
+    bool recalled = recalled_cell(thread, caller, &cell, &slot);
     caller = (const struct caller *)guard_frame();
     if (likely(recalled))
         allocated_at(place, thread, address, size_bytes, cell, caller);
     else
-        allocated_at_length(thread, address, size_bytes, caller);
+        allocated_at_length(thread, address, size_bytes, caller, slot);
 }
 
 /* Sampling: whether no point falls into a block that this thread allocates. */
@@ -262,7 +268,7 @@ static bool draw(struct thread *thread, uint64_t size_bytes) {
 }
 
 static uint32_t verified_cell(struct thread *thread, const struct caller *caller) {
-    uint32_t cell = current_cell(thread, caller);
+    uint32_t cell = current_cell(thread, caller, 0);
     if (unlikely(guard_verifying()) && !cells_is_retired(cell))
         verify_stack(thread, cells_stack(cell));
     return thread->context != 0 ? cells_in_context(thread, cell, thread->context) : cell;
@@ -338,12 +344,12 @@ static void count_unmatched(struct thread *thread) {
         __atomic_fetch_add(&image_slots[thread->slot].unmatched_frees, 1, __ATOMIC_RELAXED);
 }
 
-/* The block is free: counts it, or that it was none of ours. */
+/* The block is free: counts it, or that it was none of ours. A sweep can wait. */
 static inline void count_free(struct thread *thread, struct block old) {
     if (unlikely(old.cell == 0))
         count_unmatched(thread);
-    else
-        counters_event(thread, old.cell, old.size_bytes, true);
+    else if (unlikely(!counters_freed_soon(thread, &old.cell, old.size_bytes)))
+        (void)counters_freed(thread, old.cell, old.size_bytes);
 }
 
 /* The same of a block that track_forget took out. */
@@ -450,7 +456,9 @@ struct block track_forget(void *block) {
     struct thread *thread;
     if (unlikely(!guard_enter_exactly(&thread)))
         return forget_slowly(block);
-    struct block old = take_out(block);
+    struct block old;
+    if (unlikely(!blocks_near_remove(&thread->near, (uintptr_t)block, &old)))
+        old = blocks_remove((uintptr_t)block);
     thread->last_block = 0;
     guard_leave(thread);
     return old;
@@ -528,7 +536,7 @@ void track_restore(struct block old, void *block) {
 /* ---- blocks that a program names itself ---- */
 
 uint32_t track_cell(struct thread *thread, const struct caller *caller, uint32_t domain) {
-    uint32_t context = contexts_with_domain(thread->context, domain), cell = current_cell(thread, caller);
+    uint32_t context = contexts_with_domain(thread->context, domain), cell = current_cell(thread, caller, 0);
     if (context != CONTEXTS_FULL)
         return context != 0 ? cells_in_context(thread, cell, context) : cell;
     image_lose(HT_LOSS_CONTEXTS, 1);

@@ -111,18 +111,22 @@ static struct memo *next_place(struct cfi_stack *self, const struct memo *memo, 
     return &self->memos[(place ^ word) * 0x9E3779B97F4A7C15u >> (64 - MEMO_BITS)];
 }
 
-uint32_t cfi_recall(struct call_stack *stack, uintptr_t pc, uintptr_t sp, uintptr_t bp) {
+uint32_t cfi_recall(struct call_stack *stack, uintptr_t pc, uintptr_t sp, uintptr_t bp, uintptr_t slot) {
     struct cfi_stack *self = stack->cfi;
     if (!cfi_is_current(self))
         return 0;
     const struct memo *memo = cfi_first_place(self, pc, sp);
-    for (int more = MEMO_PLACES; cfi_begins(memo, pc, sp) && cfi_is_based(self, memo, bp);) {
-        uintptr_t slot = cfi_changed_slot(memo);
+    for (int more = MEMO_PLACES; slot != (uintptr_t)memo;) {
+        if (slot != 0) {
+            if (--more == 0)
+                break;
+            memo = next_place(self, memo, word_at(slot));
+        }
+        if (!cfi_begins(memo, pc, sp) || !cfi_is_based(self, memo, bp))
+            break;
+        slot = cfi_changed_slot(memo);
         if (slot == (uintptr_t)memo && cfi_is_kept(stack, self, memo))
             return memo->value;
-        if (slot == (uintptr_t)memo || --more == 0)
-            break;
-        memo = next_place(self, memo, word_at(slot));
     }
     self->vacant = (uint32_t)(memo - self->memos);
     self->missed = true;
@@ -355,7 +359,7 @@ static void walk(struct call_stack *stack, const struct caller *caller) {
     start->from = FROM_CALLER;
     stack->known = 0;
     if (!self->missed)
-        stack->known = cfi_recall(stack, (uintptr_t)start->pc, start->sp, start->bp);
+        stack->known = cfi_recall(stack, (uintptr_t)start->pc, start->sp, start->bp, 0);
     self->missed = false;
     if (stack->known == 0)
         walk_on(stack, caller);

@@ -183,19 +183,30 @@ cfi_is_kept(const struct call_stack *stack, const struct cfi_stack *self, const 
     return at < words;
 }
 
-/* The value remembered for the stack of a caller, if it is in the first place to look at. Calls nothing. */
+/* The value remembered for the stack of a caller, if it is in the first place to look at; else *slot is what
+ * cfi_recall wants. Calls nothing. */
 static inline __attribute__((always_inline)) bool
-cfi_recall_first(const struct call_stack *stack, uintptr_t pc, uintptr_t sp, uintptr_t bp, uint32_t *value) {
+cfi_recall_first(const struct call_stack *stack, uintptr_t pc, uintptr_t sp, uintptr_t bp, uint32_t *value,
+                 uintptr_t *slot) {
     struct cfi_stack *self = stack->cfi;
     const struct memo *memo = cfi_first_place(self, pc, sp);
-    if (!cfi_is_current(self) || !cfi_begins(memo, pc, sp) || !cfi_is_based(self, memo, bp) ||
-        unlikely(cfi_changed_slot(memo) != (uintptr_t)memo) || unlikely(!cfi_is_kept(stack, self, memo)))
+    *slot = 0;
+    if (!cfi_is_current(self) || !cfi_begins(memo, pc, sp) || !cfi_is_based(self, memo, bp))
+        return false;
+    uintptr_t changed = cfi_changed_slot(memo);
+    if (unlikely(changed != (uintptr_t)memo)) {
+        *slot = changed;
+        return false;
+    }
+    *slot = (uintptr_t)memo; /* which `changed` is: but so it need not stay in a register of its own */
+    if (unlikely(!cfi_is_kept(stack, self, memo)))
         return false;
     *value = memo->value;
     return true;
 }
 
-/* As cfi_recall_first, in all places; if in vain, the walk need not look again. */
-uint32_t cfi_recall(struct call_stack *stack, uintptr_t pc, uintptr_t sp, uintptr_t bp);
+/* As cfi_recall_first, in all places; if in vain, the walk need not look again. slot: 0, or of the words in the
+ * first place the one that decides about the next (the memo itself: none, and the stack is not there). */
+uint32_t cfi_recall(struct call_stack *stack, uintptr_t pc, uintptr_t sp, uintptr_t bp, uintptr_t slot);
 
 #endif
