@@ -34,7 +34,7 @@ static struct key key_of(struct stack_hash hash) {
 static struct key key_in_context(const struct ht_stack *stack, uint32_t context) {
     struct stack_hash point = {image_header->hash_key[0], image_header->hash_key[1]};
     struct stack_hash hash = {stack->hash_lo, stack->hash_hi};
-    return key_of(stack_hash_canonical(stack_hash_put(hash, point, context, 0, 0)));
+    return key_of(stack_hash_canonical(stack_hash_put(hash, point, context, 0)));
 }
 
 static bool same_stack(uint32_t id, const void *key) {

@@ -35,7 +35,7 @@ static inline struct stacks_cursor stacks_newest(const struct ht_stack *stack) {
     return (struct stacks_cursor){stack, stack->frame_count};
 }
 
-/* The next frame's PC, coded (call_stack.h). At most as often as the stack has frames. */
+/* The next frame's PC, coded (stack_hash.h). At most as often as the stack has frames. */
 uint64_t stacks_next(struct stacks_cursor *self);
 
 /* Writes the newest frames of a stack, at most `room` of them and newest first, as run-time addresses (of a

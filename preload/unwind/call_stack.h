@@ -25,12 +25,9 @@
 #define STACK_FRAMES_MAX   65535u
 #define STACK_FRAMES_BELOW 4096u
 
-/* Bit 63 of a coded PC: the instruction that a signal interrupted. No user address has it. */
-#define STACK_EXACT ((uint64_t)1 << 63)
-
 struct stack_frame {
     struct stack_hash prefix; /* of frames [0, here]; not canonical */
-    uint64_t pc;              /* coded */
+    uint64_t pc;              /* coded (stack_hash.h) */
     uint32_t salt;
     uint32_t owner; /* as stacks_owner has it */
     uint32_t cell;  /* of the stack that ends here, for whoever interns; else 0 */
@@ -82,9 +79,8 @@ static inline __attribute__((always_inline)) struct stack_hash call_stack_fill(s
                                                                                struct stack_hash below,
                                                                                struct stack_hash point,
                                                                                uint64_t coded_pc) {
-    uint64_t pc = coded_pc & ~STACK_EXACT;
-    uint32_t salt = reused_code_salt((uintptr_t)pc);
-    struct stack_hash prefix = stack_hash_put(below, point, pc, coded_pc >> 63, salt);
+    uint32_t salt = __builtin_expect(reused_code_any(), 0) ? reused_code_salt(coded_pc & ~STACK_EXACT) : 0;
+    struct stack_hash prefix = stack_hash_put(below, point, coded_pc, salt);
     frame->prefix = prefix;
     frame->pc = coded_pc;
     frame->salt = salt;

@@ -311,12 +311,12 @@ static void walk_on(struct call_stack *stack, const struct caller *caller) {
             kept--;
         if (unlikely(same_state(kept, &at->state)) && try_to_rejoin(stack, &kept, &at->state, at))
             break;
-        if (unlikely(at == limit)) {
+        struct cfi_row row = cfi_rows_find(at->state.pc);
+        if (unlikely(at == limit) && row.kind != CFI_NO_CODE) {
             self->frames[-1].words = 0;
             begin_with_walk(stack, true, at);
             break;
         }
-        struct cfi_row row = cfi_rows_find(at->state.pc);
         at->row = row;
         result = step(&self->memory, row, at->state.sp, at->state.bp, &at[1].state);
         if (unlikely(row.kind >= CFI_SIGNAL)) {
@@ -324,10 +324,12 @@ static void walk_on(struct call_stack *stack, const struct caller *caller) {
             if (row.kind == CFI_SIGNAL) /* onto another stack, perhaps */
                 kept = self->frames + self->count - 1;
         }
-        if (likely(result == STEPPED) && likely(!is_no_pc(at[1].state.pc)))
+        if (likely(result == STEPPED))
             continue;
         if (result == NEEDS_MORE)
             walk_by_gcc(stack, caller);
+        else if (result == NO_FRAME)
+            finish(stack, STEPPED, at != self->walk && at[-1].row.kind == CFI_GUESS, &at->state, at);
         else
             finish(stack, result, row.kind == CFI_GUESS, &at[1].state, at + 1);
         break;

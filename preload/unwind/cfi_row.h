@@ -21,6 +21,7 @@ enum cfi_kind {
     CFI_END,        /* the return address is undefined: nothing called this */
     CFI_GUESS,      /* no CFI (JIT code), or broken: taken for a frame-pointer frame, to be checked */
     CFI_OTHER,      /* something that needs more registers: use another unwinder */
+    CFI_NO_CODE,    /* of cfi_rows.h: what is no address of code, and ends stacks */
 };
 
 enum cfi_bp {

@@ -4,11 +4,11 @@
 #include "cfi_rows.h"
 
 uint64_t cfi_rows[1u << CFI_ROWS_BITS] __attribute__((aligned(64)));
-uint64_t cfi_rows_distinct[CFI_ROWS_DISTINCT];
+uint64_t cfi_rows_distinct[CFI_ROWS_DISTINCT] = {CFI_NO_CODE};
 
 /* Where the row is among those that differ; CFI_ROWS_DISTINCT if it has no room there. */
 static uint64_t which(uint64_t row) {
-    for (uint64_t at = 0; at < CFI_ROWS_DISTINCT; at++) {
+    for (uint64_t at = 1; at < CFI_ROWS_DISTINCT; at++) {
         uint64_t present = __atomic_load_n(&cfi_rows_distinct[at], __ATOMIC_RELAXED);
         if (present == 0) /* and still 0 if that takes the place */
             __atomic_compare_exchange_n(&cfi_rows_distinct[at], &present, row, false, __ATOMIC_RELAXED,
@@ -20,9 +20,10 @@ static uint64_t which(uint64_t row) {
 }
 
 struct cfi_row cfi_rows_fill(uint64_t pc, size_t place) {
-    struct cfi_row row =
-        cfi_row_at((pc & STACK_EXACT) != 0 ? (uintptr_t)(pc & ~STACK_EXACT) : (uintptr_t)pc - 1);
-    uint64_t word;
+    uint64_t address = pc & ~STACK_EXACT, word;
+    if (address == 0 || address >> 48 != 0) /* 0 ends stacks, and no return address has more bits */
+        return (struct cfi_row){.kind = CFI_NO_CODE};
+    struct cfi_row row = cfi_row_at((pc & STACK_EXACT) != 0 ? address : address - 1);
     if (row.kind == CFI_GUESS) /* a library may come to where there is none */
         return row;
     memcpy(&word, &row, sizeof word);
@@ -34,7 +35,7 @@ struct cfi_row cfi_rows_fill(uint64_t pc, size_t place) {
     while (beside < 4 && __atomic_load_n(&cfi_rows[place ^ beside], __ATOMIC_RELAXED) != 0)
         beside++;
     place ^= beside < 4 ? beside : pc >> 1 & 3;
-    __atomic_store_n(&cfi_rows[place], cfi_rows_key(pc) ^ at, __ATOMIC_RELEASE); /* partner: cfi_rows_at */
+    __atomic_store_n(&cfi_rows[place], pc << CFI_ROWS_SHIFT | at, __ATOMIC_RELEASE); /* partner: cfi_rows_at */
     return row;
 }
 

@@ -1,4 +1,4 @@
-/* cfi_rows.h - a cache of rows by coded PC (call_stack.h): a return address stands for the call before it.
+/* cfi_rows.h - a cache of rows by coded PC (stack_hash.h): a return address stands for the call before it.
  *
  * An entry is one word, so never torn: the address, and which of the rows that differ is its own. These are
  * few (652 in all of cc1plus, 584 in LLVM), and entries many: at half the size more of the processor's
@@ -20,10 +20,11 @@
 #define CFI_ROWS_BITS     15
 #define CFI_ROWS_DISTINCT 8192u
 
-/* (atomic) What cfi_rows_key makes of the coded PC ^ which row it has; 0: none. */
+/* (atomic) The coded PC, and below it which row it has; 0: none. */
 extern uint64_t cfi_rows[1u << CFI_ROWS_BITS];
 
-/* (atomic) Never changed once set: an entry that is being dropped may yet be read. */
+/* (atomic) Never changed once set: an entry that is being dropped may yet be read. The first is CFI_NO_CODE, so
+ * that what an empty entry says, PC 0 has row 0, is right. */
 extern uint64_t cfi_rows_distinct[CFI_ROWS_DISTINCT];
 
 /* Reads the row and enters it at `place` or next to it. */
@@ -32,33 +33,32 @@ struct cfi_row cfi_rows_fill(uint64_t pc, size_t place);
 /* Drops all entries: code was unmapped. */
 void cfi_rows_forget(void);
 
-/* 48 bits of address and STACK_EXACT, at 32768: what is below that says which row. Complemented, so that of
- * no address the empty entry, 0, says that. */
-static inline uint64_t cfi_rows_key(uint64_t pc) {
-    return ~(pc << 16 | pc >> 48);
-}
-_Static_assert(CFI_ROWS_DISTINCT < 32768, "what cfi_rows_key leaves free, but for the empty entry's");
+/* In an entry. What is no coded PC is not cut off, so it is no entry's. */
+#define CFI_ROWS_SHIFT 14
+_Static_assert(STACK_EXACT << CFI_ROWS_SHIFT == (uint64_t)1 << 63, "there is room for a coded PC");
+_Static_assert(CFI_ROWS_DISTINCT <= 1u << CFI_ROWS_SHIFT, "and below it for which row");
 
 static inline size_t cfi_rows_place(uint64_t pc) {
     return pc * 0x9E3779B97F4A7C15u >> (64 - CFI_ROWS_BITS);
 }
 
-static inline bool cfi_rows_at(size_t place, uint64_t key, struct cfi_row *row) {
-    uint64_t which = __atomic_load_n(&cfi_rows[place], __ATOMIC_ACQUIRE) ^ key; /* partner: cfi_rows_fill */
-    if (which >= CFI_ROWS_DISTINCT)
+static inline bool cfi_rows_at(size_t place, uint64_t pc, struct cfi_row *row) {
+    uint64_t entry = __atomic_load_n(&cfi_rows[place], __ATOMIC_ACQUIRE); /* partner: cfi_rows_fill */
+    if (entry >> CFI_ROWS_SHIFT != pc)
         return false;
+    size_t which = entry & ((1u << CFI_ROWS_SHIFT) - 1);
     uint64_t word = __atomic_load_n(&cfi_rows_distinct[which], __ATOMIC_RELAXED);
     memcpy(row, &word, sizeof *row);
     return true;
 }
 
-/* The row of the code at a coded PC: at its place, or in one of those next to it. */
+/* The row of the code at a coded PC, or CFI_NO_CODE of what is none: at its place, or in one of those next to
+ * it. */
 static inline struct cfi_row cfi_rows_find(uint64_t pc) {
     size_t place = cfi_rows_place(pc);
-    uint64_t key = cfi_rows_key(pc);
     struct cfi_row row;
-    if (__builtin_expect(cfi_rows_at(place, key, &row), 1) || cfi_rows_at(place ^ 1, key, &row) ||
-        cfi_rows_at(place ^ 2, key, &row) || cfi_rows_at(place ^ 3, key, &row))
+    if (__builtin_expect(cfi_rows_at(place, pc, &row), 1) || cfi_rows_at(place ^ 1, pc, &row) ||
+        cfi_rows_at(place ^ 2, pc, &row) || cfi_rows_at(place ^ 3, pc, &row))
         return row;
     return cfi_rows_fill(pc, place);
 }

@@ -21,7 +21,7 @@
 
 /* A kept frame: its state, and where its parts were read by the step that led to it. */
 struct frame {
-    uint64_t pc; /* coded (call_stack.h): STACK_EXACT is set if from FROM_SIGNAL */
+    uint64_t pc; /* coded (stack_hash.h): STACK_EXACT is set if from FROM_SIGNAL */
     uintptr_t sp, bp;
     uintptr_t bp_slot; /* 0: that step kept rbp */
     uint32_t words;    /* in cfi_stack.words up to and with this frame's */
@@ -43,7 +43,7 @@ static inline uintptr_t word_at(uintptr_t address) {
 
 /* ---- one step ---- */
 
-enum step { STEPPED, ENDED, ENDED_BY_MEMORY, NEEDS_MORE };
+enum step { STEPPED, ENDED, ENDED_BY_MEMORY, NEEDS_MORE, NO_FRAME };
 
 /* ucontext_t: 40 bytes to the general registers, r8 first (sys/ucontext.h). */
 #define UCONTEXT_BP (40 + 10 * sizeof(uintptr_t))
@@ -65,7 +65,7 @@ struct walked {
     struct cfi_row row; /* how to step out of it */
 };
 
-/* Frames are below 1 GiB; a CFA at or below rsp, or far above, is nonsense. */
+/* Frames are below 1 GiB: what is further away is nonsense. */
 static inline bool plausible(uintptr_t cfa, uintptr_t sp, unsigned bits) {
     return cfa - sp - 8 < (uintptr_t)1 << bits;
 }
@@ -74,7 +74,8 @@ static inline enum step step_signal(struct known_memory *memory, uintptr_t conte
     if (!known_memory_readable(memory, context + UCONTEXT_BP) ||
         !known_memory_readable(memory, context + UCONTEXT_PC))
         return ENDED_BY_MEMORY;
-    *next = (struct state){.pc = word_at(context + UCONTEXT_PC) | STACK_EXACT,
+    uintptr_t pc = word_at(context + UCONTEXT_PC);
+    *next = (struct state){.pc = pc >> 48 == 0 ? pc | STACK_EXACT : UINT64_MAX, /* of no code, then */
                            .sp = word_at(context + UCONTEXT_SP),
                            .bp = word_at(context + UCONTEXT_BP),
                            .bp_slot = context + UCONTEXT_BP,
@@ -107,6 +108,7 @@ static inline enum step special_cfa(struct known_memory *memory, enum cfi_kind k
         *cfa = word_at(*cfa);
         return STEPPED;
     case CFI_GUESS: return guess_holds(sp, *cfa) ? STEPPED : ENDED_BY_MEMORY;
+    case CFI_NO_CODE: return NO_FRAME;
     default: return NEEDS_MORE;
     }
 }
@@ -123,7 +125,8 @@ static inline __attribute__((always_inline)) enum step step(struct known_memory 
         if (special != STEPPED)
             return special;
     }
-    if (unlikely(!plausible(cfa, sp, 30)) || unlikely(!known_memory_readable(memory, cfa - 8)))
+    if (unlikely(cfa <= sp) || (unlikely(!known_memory_has(memory, cfa - 8)) &&
+                                (!plausible(cfa, sp, 30) || !known_memory_readable(memory, cfa - 8))))
         return ENDED_BY_MEMORY;
     unsigned place = row.bp & CFI_BP_PLACE;
     if (place != CFI_BP_KEPT) {
@@ -137,11 +140,6 @@ static inline __attribute__((always_inline)) enum step step(struct known_memory 
     next->bp = bp;
     next->bp_slot = slot;
     return STEPPED;
-}
-
-/* No address of code: 0 ends stacks, and what is beyond 48 bits is no return address. */
-static inline bool is_no_pc(uint64_t pc) {
-    return (pc & ~STACK_EXACT) - 1 >= ((uint64_t)1 << 48) - 1;
 }
 
 #endif

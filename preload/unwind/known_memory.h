@@ -34,11 +34,16 @@ static __attribute__((noinline)) bool known_memory_probe(struct known_memory *se
     return true;
 }
 
-/* Whether the word at the address can be read; aligned, so it does not cross pages. */
-static inline bool known_memory_readable(struct known_memory *self, uintptr_t address) {
+/* Whether the word at the address is known to be readable. */
+static inline bool known_memory_has(const struct known_memory *self, uintptr_t address) {
     uintptr_t offset =
         address - self->low; /* its lowest bits turn into the highest: one comparison for both */
-    return __builtin_expect((offset >> 3 | offset << 61) < self->words, 1) ||
+    return (offset >> 3 | offset << 61) < self->words;
+}
+
+/* Whether the word at the address can be read; aligned, so it does not cross pages. */
+static inline bool known_memory_readable(struct known_memory *self, uintptr_t address) {
+    return __builtin_expect(known_memory_has(self, address), 1) ||
            ((address & 7) == 0 && known_memory_probe(self, address));
 }
 

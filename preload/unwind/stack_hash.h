@@ -18,16 +18,26 @@ struct stack_hash {
     uint64_t a, b;
 };
 
-static inline uint64_t stack_hash_step(uint64_t value, uint64_t point, uint64_t coefficient) {
-    __extension__ unsigned __int128 product = (unsigned __int128)value * point;
-    return ((uint64_t)product & STACK_HASH_PRIME) + (uint64_t)(product >> 61) + coefficient;
+/* x times y, the bits above 61 added to those below; y below 2^61. Of the product with 8 y both parts begin at
+ * a word, and need not be shifted together: on some processors that takes as long as the product. */
+static inline uint64_t stack_hash_fold(uint64_t x, uint64_t y) {
+    __extension__ unsigned __int128 product = (unsigned __int128)x * (y << 3);
+    return ((uint64_t)product >> 3) + (uint64_t)(product >> 64);
 }
 
-/* The hash of `below` with one more frame: coefficients below 2^61 that tell frames apart. pc: 48 bits;
- * exact: 0 or 1; of salt, how often the range of pc was unmapped, each polynomial sees half. */
-static inline struct stack_hash stack_hash_put(struct stack_hash below, struct stack_hash point, uint64_t pc,
-                                               uint64_t exact, uint32_t salt) {
-    uint64_t frame = 1 + pc + (exact << 49), first = frame, second = frame;
+static inline uint64_t stack_hash_step(uint64_t value, uint64_t point, uint64_t coefficient) {
+    return stack_hash_fold(value, point) + coefficient;
+}
+
+/* A coded PC: an address of 48 bits, of a caller's frame the return address. STACK_EXACT: it is the
+ * instruction that a signal interrupted. */
+#define STACK_EXACT (UINT64_C(1) << 49)
+
+/* The hash of `below` with one more frame: coefficients below 2^61 that tell frames apart. Of salt, how often
+ * the range of the PC was unmapped, each polynomial sees half. */
+static inline struct stack_hash stack_hash_put(struct stack_hash below, struct stack_hash point,
+                                               uint64_t coded_pc, uint32_t salt) {
+    uint64_t frame = 1 + coded_pc, first = frame, second = frame;
     if (__builtin_expect(salt != 0, 0)) {
         first += (uint64_t)(salt & 0x7ff) << 50;
         second += (uint64_t)(salt >> 11 & 0x7ff) << 50;
@@ -44,8 +54,7 @@ static inline uint64_t stack_hash_reduce(uint64_t value) {
 }
 
 static inline uint64_t stack_hash_product(uint64_t x, uint64_t y) {
-    __extension__ unsigned __int128 product = (unsigned __int128)stack_hash_reduce(x) * stack_hash_reduce(y);
-    return stack_hash_reduce(((uint64_t)product & STACK_HASH_PRIME) + (uint64_t)(product >> 61));
+    return stack_hash_reduce(stack_hash_fold(stack_hash_reduce(x), stack_hash_reduce(y)));
 }
 
 static inline uint64_t stack_hash_raised(uint64_t x, uint32_t exponent) {

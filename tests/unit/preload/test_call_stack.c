@@ -10,7 +10,7 @@ static struct stack_hash slow_hash(const struct call_stack *stack, uint32_t firs
     struct stack_hash hash = {1, 1};
     for (uint32_t i = first; i < end; i++) {
         const struct stack_frame *frame = &stack->frames[i];
-        hash = stack_hash_put(hash, stack->point, frame->pc & ~STACK_EXACT, frame->pc >> 63, frame->salt);
+        hash = stack_hash_put(hash, stack->point, frame->pc, frame->salt);
     }
     return stack_hash_canonical(hash);
 }

@@ -31,7 +31,7 @@ static bool is_cached(uint64_t pc) {
     size_t place = cfi_rows_place(pc);
     struct cfi_row row;
     for (size_t i = 0; i < 4; i++)
-        if (cfi_rows_at(place ^ i, cfi_rows_key(pc), &row))
+        if (cfi_rows_at(place ^ i, pc, &row))
             return same(row, described(pc));
     return false;
 }
@@ -71,9 +71,21 @@ static void does_not_keep_guesses(void **state) {
     (void)state;
     assert_int_equal(cfi_rows_find(pc).kind, CFI_GUESS);
     assert_false(is_cached(pc));
-    cfi_rows_forget();
-    assert_int_equal(cfi_rows_find(0).kind, CFI_GUESS); /* no address is an empty entry's */
-    assert_int_equal(cfi_rows_find(STACK_EXACT).kind, CFI_GUESS);
+}
+
+/* Neither of an empty entry nor of one that differs from it in the bits that no address has. */
+static void tells_what_is_no_code(void **state) {
+    (void)state;
+    for (int filled = 0; filled < 2; filled++) {
+        assert_int_equal(cfi_rows_find(0).kind, CFI_NO_CODE);
+        assert_int_equal(cfi_rows_find(STACK_EXACT).kind, CFI_NO_CODE);
+        for (unsigned bit = 48; bit < 64; bit++)
+            for (uint32_t i = 0; i < 200; i++)
+                if ((uint64_t)1 << bit != STACK_EXACT)
+                    assert_int_equal(cfi_rows_find(address(i) | (uint64_t)1 << bit).kind, CFI_NO_CODE);
+        for (uint32_t i = 0; i < ADDRESSES; i++)
+            cfi_rows_find(address(i));
+    }
 }
 
 static void *look_up(void *seed_of) {
@@ -103,6 +115,7 @@ int main(void) {
         cmocka_unit_test(says_what_the_description_says),
         cmocka_unit_test(keeps_what_fits_until_it_is_dropped),
         cmocka_unit_test(does_not_keep_guesses),
+        cmocka_unit_test(tells_what_is_no_code),
         cmocka_unit_test(bears_others_that_fill_and_drop_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,7 +72,7 @@ static void holds_along_a_chain(void **state) {
         uint64_t pc = random_next(&seed) >> 16, signal = random_below(&seed, 2);
         uint32_t salt = random_below(&seed, 2) != 0 ? (uint32_t)random_below(&seed, 1u << 22) : 0;
         uint64_t x = 1 + pc + (signal << 49);
-        hash = stack_hash_put(hash, point, pc, signal, salt);
+        hash = stack_hash_put(hash, point, pc | (signal != 0 ? STACK_EXACT : 0), salt);
         exact.a = reference(exact.a, point.a, x + ((uint64_t)(salt & 0x7ff) << 50));
         exact.b = reference(exact.b, point.b, x + ((uint64_t)(salt >> 11) << 50));
         struct stack_hash now = stack_hash_canonical(hash);
@@ -90,11 +90,11 @@ static void takes_a_prefix_away(void **state) {
         struct stack_hash whole = {1, 1}, prefix = whole, alone = whole;
         for (uint32_t k = 0; k < below + above; k++) {
             uint64_t pc = random_next(&seed) >> 17;
-            whole = stack_hash_put(whole, point, pc, 0, 0);
+            whole = stack_hash_put(whole, point, pc, 0);
             if (k < below)
                 prefix = whole;
             else
-                alone = stack_hash_put(alone, point, pc, 0, 0);
+                alone = stack_hash_put(alone, point, pc, 0);
         }
         alone = stack_hash_canonical(alone);
         assert_true(stack_hash_without(whole.a, prefix.a, stack_hash_raised(point.a, above)) == alone.a);

@@ -94,7 +94,7 @@ static uint32_t decode(uint32_t id, uint64_t *pcs) {
 static void hash_is_of(const uint64_t *pcs, uint32_t count, const struct ht_stack *stack) {
     struct stack_hash hash = {1, 1};
     for (uint32_t i = 0; i < count; i++)
-        hash = stack_hash_put(hash, test_point(), pcs[i], 0, 0);
+        hash = stack_hash_put(hash, test_point(), pcs[i], 0);
     hash = stack_hash_canonical(hash);
     assert_true(stack->hash_hi == hash.b);
     assert_true(stack->hash_lo == (hash.a != 0 ? hash.a : 1));
