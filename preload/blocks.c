@@ -345,8 +345,8 @@ static struct {
     size_t bytes;
 } away;
 
-/* Entries of a page that were put while it was on the way. Who has entered another block there meanwhile freed
- * the first in vain (find_settled), and knows better. */
+/* Entries of a page that were put while it was on the way. Who has entered another block there meanwhile
+ * freed the first in vain (find_settled), and knows better. */
 static void put_back_small(char *at, const char *moved) {
     for (size_t i = 0; i < PAGE; i += sizeof(uint32_t)) {
         uint32_t entry = *(const uint32_t *)(const void *)(moved + i), none = 0;

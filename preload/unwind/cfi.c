@@ -34,8 +34,6 @@
  * Threads: any, lock-free.  Signals: safe.  Heap: never.  Loader's lock: never. */
 #include "cfi.h"
 
-#include "cfi_rows.h"
-
 #include "../platform/arena.h"
 
 #include <stddef.h>
@@ -70,6 +68,10 @@ static bool make(struct call_stack *stack) {
     self->frames = frames + 1;
     self->end = self->frames;
     frames[0].sp = UINTPTR_MAX; /* ends find_kept, and is no walked frame's */
+    /* there is nothing to forget, and pages that nobody needs yet would be written for it; acquire: as in
+     * walk */
+    self->generation = __atomic_load_n(&cfi_generation, __ATOMIC_ACQUIRE);
+    self->nframe = stack->nframe;
     stack->cfi = self;
     return true;
 }
@@ -188,6 +190,7 @@ void cfi_reset(struct call_stack *stack) {
 /* Code was unmapped, or what a memo's value stands for is another. */
 static void forget_all(struct call_stack *stack, uint32_t generation) {
     forget_memos(stack->cfi);
+    cfi_rows_forget_late(&stack->cfi->rows);
     start_anew(stack);
     stack->cfi->nframe = stack->nframe;
     stack->cfi->generation = generation;
@@ -311,7 +314,7 @@ static void walk_on(struct call_stack *stack, const struct caller *caller) {
             kept--;
         if (unlikely(same_state(kept, &at->state)) && try_to_rejoin(stack, &kept, &at->state, at))
             break;
-        struct cfi_row row = cfi_rows_find(at->state.pc);
+        struct cfi_row row = cfi_rows_find_late(&self->rows, at->state.pc);
         if (unlikely(at == limit) && row.kind != CFI_NO_CODE) {
             self->frames[-1].words = 0;
             begin_with_walk(stack, true, at);

@@ -6,6 +6,7 @@
 #ifndef HEAPTALLY_CFI_H
 #define HEAPTALLY_CFI_H
 
+#include "cfi_rows.h"
 #include "cfi_step.h"
 #include "unwind.h"
 
@@ -67,6 +68,7 @@ struct cfi_stack {
     uintptr_t
         *extra_slot; /* of kept frames from FROM_REALIGNED (their CFA's) and FROM_SIGNAL (their rsp's) */
     struct known_memory memory;
+    struct cfi_rows_late rows;
     struct memo memos[]; /* MEMO_COUNT */
 };
 
@@ -185,9 +187,9 @@ cfi_is_kept(const struct call_stack *stack, const struct cfi_stack *self, const 
 
 /* The value remembered for the stack of a caller, if it is in the first place to look at; else *slot is what
  * cfi_recall wants. Calls nothing. */
-static inline __attribute__((always_inline)) bool
-cfi_recall_first(const struct call_stack *stack, uintptr_t pc, uintptr_t sp, uintptr_t bp, uint32_t *value,
-                 uintptr_t *slot) {
+static inline __attribute__((always_inline)) bool cfi_recall_first(const struct call_stack *stack,
+                                                                   uintptr_t pc, uintptr_t sp, uintptr_t bp,
+                                                                   uint32_t *value, uintptr_t *slot) {
     struct cfi_stack *self = stack->cfi;
     const struct memo *memo = cfi_first_place(self, pc, sp);
     *slot = 0;
@@ -205,8 +207,8 @@ cfi_recall_first(const struct call_stack *stack, uintptr_t pc, uintptr_t sp, uin
     return true;
 }
 
-/* As cfi_recall_first, in all places; if in vain, the walk need not look again. slot: 0, or of the words in the
- * first place the one that decides about the next (the memo itself: none, and the stack is not there). */
+/* As cfi_recall_first, in all places; if in vain, the walk need not look again. slot: 0, or of the words in
+ * the first place the one that decides about the next (the memo itself: none, and the stack is not there). */
 uint32_t cfi_recall(struct call_stack *stack, uintptr_t pc, uintptr_t sp, uintptr_t bp, uintptr_t slot);
 
 #endif

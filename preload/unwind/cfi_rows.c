@@ -19,7 +19,7 @@ static uint64_t which(uint64_t row) {
     return CFI_ROWS_DISTINCT;
 }
 
-struct cfi_row cfi_rows_fill(uint64_t pc, size_t place) {
+struct cfi_row cfi_rows_fill(uint64_t pc) {
     uint64_t address = pc & ~STACK_EXACT, word;
     if (address == 0 || address >> 48 != 0) /* 0 ends stacks, and no return address has more bits */
         return (struct cfi_row){.kind = CFI_NO_CODE};
@@ -31,12 +31,21 @@ struct cfi_row cfi_rows_fill(uint64_t pc, size_t place) {
     if (at == CFI_ROWS_DISTINCT)
         return row;
     /* The next place that is empty, else one by the address: as good as any. */
-    size_t beside = 0;
+    size_t place = cfi_rows_place(pc), beside = 0;
     while (beside < 4 && __atomic_load_n(&cfi_rows[place ^ beside], __ATOMIC_RELAXED) != 0)
         beside++;
     place ^= beside < 4 ? beside : pc >> 1 & 3;
-    __atomic_store_n(&cfi_rows[place], pc << CFI_ROWS_SHIFT | at, __ATOMIC_RELEASE); /* partner: cfi_rows_at */
+    __atomic_store_n(&cfi_rows[place], pc << CFI_ROWS_SHIFT | at,
+                     __ATOMIC_RELEASE); /* partner: cfi_rows_at */
     return row;
+}
+
+struct cfi_row cfi_rows_find_beyond(uint64_t *late, uint64_t pc) {
+    uint64_t entry = cfi_rows_entry(pc);
+    if (entry == 0)
+        return cfi_rows_fill(pc);
+    *late = entry;
+    return cfi_rows_of(entry);
 }
 
 void cfi_rows_forget(void) {

@@ -23,14 +23,14 @@
 /* (atomic) The coded PC, and below it which row it has; 0: none. */
 extern uint64_t cfi_rows[1u << CFI_ROWS_BITS];
 
-/* (atomic) Never changed once set: an entry that is being dropped may yet be read. The first is CFI_NO_CODE, so
- * that what an empty entry says, PC 0 has row 0, is right. */
+/* (atomic) Never changed once set: an entry that is being dropped may yet be read. The first is CFI_NO_CODE,
+ * so that what an empty entry says, PC 0 has row 0, is right. */
 extern uint64_t cfi_rows_distinct[CFI_ROWS_DISTINCT];
 
-/* Reads the row and enters it at `place` or next to it. */
-struct cfi_row cfi_rows_fill(uint64_t pc, size_t place);
+/* Reads the row and enters it at its place or next to it. */
+struct cfi_row cfi_rows_fill(uint64_t pc);
 
-/* Drops all entries: code was unmapped. */
+/* Drops all entries: code was unmapped. Before it runs new code there, each thread drops its late ones. */
 void cfi_rows_forget(void);
 
 /* In an entry. What is no coded PC is not cut off, so it is no entry's. */
@@ -42,25 +42,57 @@ static inline size_t cfi_rows_place(uint64_t pc) {
     return pc * 0x9E3779B97F4A7C15u >> (64 - CFI_ROWS_BITS);
 }
 
-static inline bool cfi_rows_at(size_t place, uint64_t pc, struct cfi_row *row) {
-    uint64_t entry = __atomic_load_n(&cfi_rows[place], __ATOMIC_ACQUIRE); /* partner: cfi_rows_fill */
-    if (entry >> CFI_ROWS_SHIFT != pc)
-        return false;
-    size_t which = entry & ((1u << CFI_ROWS_SHIFT) - 1);
-    uint64_t word = __atomic_load_n(&cfi_rows_distinct[which], __ATOMIC_RELAXED);
-    memcpy(row, &word, sizeof *row);
-    return true;
+/* The entry of a coded PC: at its place, or in one of those next to it; 0: it has none. */
+static inline uint64_t cfi_rows_entry(uint64_t pc) {
+    size_t place = cfi_rows_place(pc);
+    for (size_t beside = 0; beside < 4; beside++) {
+        uint64_t entry =
+            __atomic_load_n(&cfi_rows[place ^ beside], __ATOMIC_ACQUIRE); /* partner: cfi_rows_fill */
+        if (__builtin_expect(entry >> CFI_ROWS_SHIFT == pc, 1))
+            return entry;
+    }
+    return 0;
 }
 
-/* The row of the code at a coded PC, or CFI_NO_CODE of what is none: at its place, or in one of those next to
- * it. */
-static inline struct cfi_row cfi_rows_find(uint64_t pc) {
-    size_t place = cfi_rows_place(pc);
+static inline struct cfi_row cfi_rows_of(uint64_t entry) {
+    size_t which = entry & ((1u << CFI_ROWS_SHIFT) - 1);
+    uint64_t word = __atomic_load_n(&cfi_rows_distinct[which], __ATOMIC_RELAXED);
     struct cfi_row row;
-    if (__builtin_expect(cfi_rows_at(place, pc, &row), 1) || cfi_rows_at(place ^ 1, pc, &row) ||
-        cfi_rows_at(place ^ 2, pc, &row) || cfi_rows_at(place ^ 3, pc, &row))
-        return row;
-    return cfi_rows_fill(pc, place);
+    memcpy(&row, &word, sizeof row);
+    return row;
+}
+
+/* The row of the code at a coded PC, or CFI_NO_CODE of what is none. */
+static inline struct cfi_row cfi_rows_find(uint64_t pc) {
+    uint64_t entry = cfi_rows_entry(pc);
+    return __builtin_expect(entry != 0, 1) ? cfi_rows_of(entry) : cfi_rows_fill(pc);
+}
+
+/* ---- in front of it ----
+ *
+ * The entries that a thread has used lately, one at each place: 16 KiB that stay in the processor's cache,
+ * where 256 KiB do not. Of cc1plus' time it saves 0.7 %. Measured too: 8 and 32 KiB (0.6, 0.5 %),
+ * neighbouring code on one line (0.4 %). */
+
+#define CFI_ROWS_LATE_BITS 11
+
+struct cfi_rows_late {
+    uint64_t entries[1u << CFI_ROWS_LATE_BITS]; /* all 0: none */
+};
+
+/* As cfi_rows_find, and keeps the entry. */
+struct cfi_row cfi_rows_find_beyond(uint64_t *late, uint64_t pc);
+
+static inline struct cfi_row cfi_rows_find_late(struct cfi_rows_late *self, uint64_t pc) {
+    uint64_t *late = &self->entries[pc * 0x9E3779B97F4A7C15u >> (64 - CFI_ROWS_LATE_BITS)];
+    if (__builtin_expect(*late >> CFI_ROWS_SHIFT == pc, 1))
+        return cfi_rows_of(*late);
+    return cfi_rows_find_beyond(late, pc);
+}
+
+/* Its thread's part of cfi_rows_forget. */
+static inline void cfi_rows_forget_late(struct cfi_rows_late *self) {
+    memset(self, 0, sizeof *self);
 }
 
 #endif

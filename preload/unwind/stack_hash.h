@@ -18,8 +18,8 @@ struct stack_hash {
     uint64_t a, b;
 };
 
-/* x times y, the bits above 61 added to those below; y below 2^61. Of the product with 8 y both parts begin at
- * a word, and need not be shifted together: on some processors that takes as long as the product. */
+/* x times y, the bits above 61 added to those below; y below 2^61. Of the product with 8 y both parts begin
+ * at a word, and need not be shifted together: on some processors that takes as long as the product. */
 static inline uint64_t stack_hash_fold(uint64_t x, uint64_t y) {
     __extension__ unsigned __int128 product = (unsigned __int128)x * (y << 3);
     return ((uint64_t)product >> 3) + (uint64_t)(product >> 64);

@@ -28,12 +28,8 @@ static bool same(struct cfi_row one, struct cfi_row other) {
 }
 
 static bool is_cached(uint64_t pc) {
-    size_t place = cfi_rows_place(pc);
-    struct cfi_row row;
-    for (size_t i = 0; i < 4; i++)
-        if (cfi_rows_at(place ^ i, pc, &row))
-            return same(row, described(pc));
-    return false;
+    uint64_t entry = cfi_rows_entry(pc);
+    return entry != 0 && same(cfi_rows_of(entry), described(pc));
 }
 
 static void says_what_the_description_says(void **state) {
