@@ -66,7 +66,7 @@ static void put(struct call_stack *self, uint32_t at, uint64_t coded_pc, bool *s
     struct stack_frame *frame = &self->frames[at];
     *same = *same && at < self->count && frame->pc == coded_pc;
     if (!*same)
-        call_stack_fill(frame, frame[-1].prefix, self->point, coded_pc);
+        call_stack_fill(frame, frame[-1].prefix, self->point, coded_pc, call_stack_salt(coded_pc));
 }
 
 void call_stack_set(struct call_stack *self, const uintptr_t *newest_first, uint32_t count) {

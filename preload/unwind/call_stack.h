@@ -74,12 +74,14 @@ static inline uint32_t call_stack_first(const struct call_stack *self) {
 /* The hash of all kept frames, canonical; (1, 1) for none. */
 struct stack_hash call_stack_hash(const struct call_stack *self);
 
+static inline uint32_t call_stack_salt(uint64_t coded_pc) {
+    return reused_code_salt(coded_pc & ~STACK_EXACT);
+}
+
 /* Makes *frame the one on top of those with the hash `below`; returns the hash with it. */
-static inline __attribute__((always_inline)) struct stack_hash call_stack_fill(struct stack_frame *frame,
-                                                                               struct stack_hash below,
-                                                                               struct stack_hash point,
-                                                                               uint64_t coded_pc) {
-    uint32_t salt = __builtin_expect(reused_code_any(), 0) ? reused_code_salt(coded_pc & ~STACK_EXACT) : 0;
+static inline __attribute__((always_inline)) struct stack_hash
+call_stack_fill(struct stack_frame *frame, struct stack_hash below, struct stack_hash point,
+                uint64_t coded_pc, uint32_t salt) {
     struct stack_hash prefix = stack_hash_put(below, point, coded_pc, salt);
     frame->prefix = prefix;
     frame->pc = coded_pc;
@@ -102,8 +104,13 @@ static inline __attribute__((always_inline)) void call_stack_append(struct call_
     for (; frame < known_end && frame->pc == *coded_pc; coded_pc += stride)
         frame++;
     struct stack_hash prefix = frame[-1].prefix, point = self->point;
+    if (__builtin_expect(reused_code_any(), 0)) {
+        for (; frame != end; frame++, coded_pc += stride)
+            prefix = call_stack_fill(frame, prefix, point, *coded_pc, call_stack_salt(*coded_pc));
+        return;
+    }
     for (; frame != end; frame++, coded_pc += stride)
-        prefix = call_stack_fill(frame, prefix, point, *coded_pc);
+        prefix = call_stack_fill(frame, prefix, point, *coded_pc, 0);
 }
 
 #endif
