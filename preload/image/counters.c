@@ -59,7 +59,7 @@ void counters_swept(bool complete) {
     struct ht_totals *totals = &image_header->totals;
     int64_t sum = (int64_t)__atomic_load_n(&totals->live_bytes, __ATOMIC_RELAXED);
     uint64_t live = sum > 0 ? (uint64_t)sum : 0;
-    uint64_t below = __atomic_load_n(&totals->sweep_below, __ATOMIC_RELAXED), step = live / 4;
+    uint64_t below = __atomic_load_n(&totals->sweep_below, __ATOMIC_RELAXED), step = live / 2;
     step = step < SWEEP_LEAST ? SWEEP_LEAST : step > SWEEP_STEP ? SWEEP_STEP : step;
     if (live < below)
         below = live > step ? live - step : complete ? 0 : live;
