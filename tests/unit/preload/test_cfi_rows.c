@@ -84,6 +84,24 @@ static void tells_what_is_no_code(void **state) {
     }
 }
 
+/* In front of the cache, with more addresses than have places there: each is found, and found again. */
+static void keeps_the_late_ones_too(void **state) {
+    static struct cfi_rows_late late;
+    (void)state;
+    for (int again = 0; again < 2; again++)
+        for (uint32_t i = 0; i < ADDRESSES; i++) {
+            uint64_t exact = address(i) | STACK_EXACT;
+            assert_true(same(cfi_rows_find_late(&late, address(i)), described(address(i))));
+            assert_true(same(cfi_rows_find_late(&late, exact), described(exact)));
+            assert_true(same(cfi_rows_find_late(&late, exact), described(exact)));
+        }
+    assert_int_equal(cfi_rows_find_late(&late, 0).kind, CFI_NO_CODE);
+    cfi_rows_forget_late(&late);
+    for (uint32_t i = 0; i < sizeof late.entries / sizeof *late.entries; i++)
+        assert_int_equal(late.entries[i], 0);
+    assert_int_equal(cfi_rows_find_late(&late, 0).kind, CFI_NO_CODE);
+}
+
 static void *look_up(void *seed_of) {
     uint64_t seed = (uint64_t)(uintptr_t)seed_of;
     for (uint32_t i = 0; i < SCALED(300000); i++) {
@@ -112,6 +130,7 @@ int main(void) {
         cmocka_unit_test(keeps_what_fits_until_it_is_dropped),
         cmocka_unit_test(does_not_keep_guesses),
         cmocka_unit_test(tells_what_is_no_code),
+        cmocka_unit_test(keeps_the_late_ones_too),
         cmocka_unit_test(bears_others_that_fill_and_drop_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,56 @@
+/* many_threads.c - five hundred threads at once, each of which allocates a little: what the tracer keeps for
+ * one that lives is bounded, and is not touched before it is needed. */
+#include "tally.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { THREADS = 500, BLOCKS = 3, STACK_BYTES = 256 << 10, BYTES_EACH = 72 << 10 };
+
+static pthread_barrier_t all_have, all_may_end;
+
+/* Of this process, to the page (statm may be 64 pages a thread behind). */
+static long resident_bytes(void) {
+    static char text[4096];
+    int file = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
+    CHECK(file >= 0);
+    ssize_t length = read(file, text, sizeof text - 1);
+    CHECK(length > 0 && close(file) == 0);
+    const char *line = strstr(text, "\nRss:");
+    CHECK(line != NULL);
+    return strtol(line + 5, NULL, 10) * 1024;
+}
+
+static void *live(void *argument) {
+    void *blocks[BLOCKS];
+    (void)argument;
+    for (size_t i = 0; i < BLOCKS; i++)
+        blocks[i] = TAKE(malloc(100 + i), 100 + i);
+    pthread_barrier_wait(&all_have);
+    pthread_barrier_wait(&all_may_end);
+    for (size_t i = 0; i < BLOCKS; i++)
+        free(DROP(blocks[i]));
+    return NULL;
+}
+
+int main(void) {
+    static pthread_t ids[THREADS];
+    pthread_attr_t small;
+    CHECK(pthread_attr_init(&small) == 0 && pthread_attr_setstacksize(&small, STACK_BYTES) == 0);
+    CHECK(pthread_barrier_init(&all_have, NULL, THREADS + 1) == 0);
+    CHECK(pthread_barrier_init(&all_may_end, NULL, THREADS + 1) == 0);
+    long before = resident_bytes();
+    for (size_t i = 0; i < THREADS; i++)
+        CHECK(pthread_create(&ids[i], &small, live, NULL) == 0);
+    pthread_barrier_wait(&all_have);
+    long each = (resident_bytes() - before) / THREADS;
+    pthread_barrier_wait(&all_may_end);
+    for (size_t i = 0; i < THREADS; i++)
+        CHECK(pthread_join(ids[i], NULL) == 0);
+    CHECK(each < BYTES_EACH);
+    say("five hundred threads\n");
+    return 0;
+}
