@@ -29,6 +29,7 @@ void counters_thread_joined(void) {
 
 /* ---- what a free finds out ---- */
 
+/* A sweep begins when a quarter of the maximum is live, or of what was at the end of the last. */
 #define SWEEP_FROM  ((uint64_t)4 << 20)   /* a table for so few bytes is not worth it */
 #define SWEEP_STEP  ((uint64_t)8 << 20)   /* bytes freed from one step of a sweep to the next, at most */
 #define SWEEP_LEAST ((uint64_t)256 << 10) /* at least; and when so little is live, go on to the end */
@@ -59,10 +60,12 @@ void counters_swept(bool complete) {
     struct ht_totals *totals = &image_header->totals;
     int64_t sum = (int64_t)__atomic_load_n(&totals->live_bytes, __ATOMIC_RELAXED);
     uint64_t live = sum > 0 ? (uint64_t)sum : 0;
-    uint64_t below = __atomic_load_n(&totals->sweep_below, __ATOMIC_RELAXED), step = live / 2;
+    uint64_t below = __atomic_load_n(&totals->sweep_below, __ATOMIC_RELAXED), step = live / 8;
     step = step < SWEEP_LEAST ? SWEEP_LEAST : step > SWEEP_STEP ? SWEEP_STEP : step;
-    if (live < below)
-        below = live > step ? live - step : complete ? 0 : live;
+    if (live < below && complete)
+        below = live > SWEEP_LEAST ? live / 4 : 0;
+    else if (live < below)
+        below = live > step ? live - step : live;
     set_sweep(below, __atomic_load_n(&totals->peak_bytes, __ATOMIC_RELAXED));
 }
 
