@@ -6,7 +6,10 @@
 #define _GNU_SOURCE /* where libunwind's <unwind.h> comes first, it declares _Unwind_Backtrace only so */
 #include "unwind.h"
 
+#include "../platform/sys.h"
+
 #include <stddef.h>
+#include <ucontext.h>
 
 #include <unwind.h>
 
@@ -15,11 +18,33 @@ struct collector {
     uint32_t count, capacity;
 };
 
+/* The instruction that a signal interrupted, from the frame that its handler returns to: there the stack
+ * pointer, which is what libgcc calls the CFA in a callback, is that of the kernel's signal frame. */
+static uintptr_t interrupted_pc(struct _Unwind_Context *context) {
+    uintptr_t at = (uintptr_t)_Unwind_GetCFA(context);
+#if defined(__x86_64__)
+    return (uintptr_t)((const ucontext_t *)at)->uc_mcontext.gregs[REG_RIP];
+#else
+    return (uintptr_t)((const ucontext_t *)(at + sizeof(siginfo_t)))->uc_mcontext.pc;
+#endif
+}
+
+/* Of code that nobody describes libgcc reads the instructions, to know a return from a signal when it sees
+ * one. A program that has jumped to nowhere has none there. */
+static bool is_readable(uintptr_t pc) {
+    return sys_readable((const void *)pc) && sys_readable((const void *)(pc + SIGNAL_RETURN_BYTES - 1));
+}
+
 static _Unwind_Reason_Code collect(struct _Unwind_Context *context, void *argument) {
     struct collector *to = argument;
+    uintptr_t pc = (uintptr_t)_Unwind_GetIP(context);
     if (to->count == to->capacity)
         return _URC_END_OF_STACK;
-    to->pcs[to->count++] = (uintptr_t)_Unwind_GetIP(context);
+    to->pcs[to->count++] = pc;
+    /* the last PC may be anything: it is compared, not looked at */
+    if (pc != 0 && pc == __atomic_load_n(&call_stack_signal_return, __ATOMIC_RELAXED) &&
+        !is_readable(interrupted_pc(context)))
+        return _URC_END_OF_STACK;
     return _URC_NO_REASON;
 }
 
