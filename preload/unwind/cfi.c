@@ -52,27 +52,44 @@ static uint32_t walk_limit(const struct call_stack *stack) {
     return limit < stack->capacity ? limit : stack->capacity;
 }
 
-/* False: no memory. */
+static void set_count(struct call_stack *stack, uint32_t count) {
+    stack->cfi->count = count;
+    stack->cfi->end = stack->cfi->frames + count;
+}
+
+/* The last walk is not to be trusted. What memos say is: their words are read as a walk would read them. */
+static void start_anew(struct call_stack *stack) {
+    set_count(stack, 0);
+    stack->cfi->base = 0;
+    stack->cfi->memory = (struct known_memory){0, 0}; /* may be of another thread's stack */
+    stack->count = 0;
+}
+
+/* All in one mapping: where there is no memory, none is left behind, however often that is tried. False:
+ * none.
+ */
 static bool make(struct call_stack *stack) {
-    size_t walk = walk_limit(stack) + (size_t)2;
-    struct cfi_stack *self = arena_map(sizeof *self + MEMO_COUNT * sizeof *self->memos);
-    if (self == NULL)
+    size_t capacity = stack->capacity; /* of all, since nframe may change up to that (call_stack_keep) */
+    size_t own = sizeof(struct cfi_stack) + MEMO_COUNT * sizeof(struct memo);
+    size_t walk = (capacity + 2) * sizeof(struct walked), frames = (capacity + 1) * sizeof(struct frame);
+    size_t words = (3 * (capacity + 1) + 1) * sizeof(struct word), extra = capacity * sizeof(uintptr_t);
+    char *at = arena_map(own + walk + frames + words + extra);
+    if (at == NULL)
         return false;
-    struct frame *frames = arena_map((stack->capacity + (size_t)1) * sizeof *frames);
-    self->words = arena_map((3 * (stack->capacity + (size_t)1) + 1) * sizeof *self->words);
-    self->extra_slot = arena_map(stack->capacity * sizeof *self->extra_slot);
-    self->walk = arena_map(walk * sizeof *self->walk);
-    if (frames == NULL || self->words == NULL || self->extra_slot == NULL || self->walk == NULL)
-        return false;
+    struct cfi_stack *self = (struct cfi_stack *)(void *)at;
+    self->walk = (struct walked *)(void *)(at += own);
+    self->frames = (struct frame *)(void *)(at += walk);
+    self->words = (struct word *)(void *)(at += frames);
+    self->extra_slot = (uintptr_t *)(void *)(at += words);
     *self->words++ = (struct word){(uintptr_t)&self->words, 0}; /* ends cfi_is_kept */
-    self->frames = frames + 1;
-    self->end = self->frames;
-    frames[0].sp = UINTPTR_MAX; /* ends find_kept, and is no walked frame's */
+    self->frames++->sp = UINTPTR_MAX;                           /* ends find_kept, and is no walked frame's */
+    stack->cfi = self;
+    start_anew(stack);
+    cfi_rows_open();
     /* there is nothing to forget, and pages that nobody needs yet would be written for it; acquire: as in
      * walk */
     self->generation = __atomic_load_n(&cfi_generation, __ATOMIC_ACQUIRE);
     self->nframe = stack->nframe;
-    stack->cfi = self;
     return true;
 }
 
@@ -169,19 +186,6 @@ static void forget_memos(struct cfi_stack *self) {
         self->memos[i].pc = 0;
 }
 
-static void set_count(struct call_stack *stack, uint32_t count) {
-    stack->cfi->count = count;
-    stack->cfi->end = stack->cfi->frames + count;
-}
-
-/* The last walk is not to be trusted. What memos say is: their words are read as a walk would read them. */
-static void start_anew(struct call_stack *stack) {
-    set_count(stack, 0);
-    stack->cfi->base = 0;
-    stack->cfi->memory = (struct known_memory){0, 0}; /* may be of another thread's stack */
-    stack->count = 0;
-}
-
 void cfi_reset(struct call_stack *stack) {
     if (stack->cfi != &cfi_none)
         start_anew(stack);
@@ -193,6 +197,7 @@ static void forget_all(struct call_stack *stack, uint32_t generation) {
     cfi_rows_forget_late(&stack->cfi->rows);
     start_anew(stack);
     stack->cfi->nframe = stack->nframe;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* a handler on top of this may never come back here */
     stack->cfi->generation = generation;
 }
 

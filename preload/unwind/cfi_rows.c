@@ -4,7 +4,7 @@
 #include "cfi_rows.h"
 
 uint64_t cfi_rows[1u << CFI_ROWS_BITS] __attribute__((aligned(64)));
-uint64_t cfi_rows_distinct[CFI_ROWS_DISTINCT] = {CFI_NO_CODE};
+uint64_t cfi_rows_distinct[CFI_ROWS_DISTINCT];
 
 /* Where the row is among those that differ; CFI_ROWS_DISTINCT if it has no room there. */
 static uint64_t which(uint64_t row) {
@@ -36,7 +36,7 @@ struct cfi_row cfi_rows_fill(uint64_t pc) {
         beside++;
     place ^= beside < 4 ? beside : pc >> 1 & 3;
     __atomic_store_n(&cfi_rows[place], pc << CFI_ROWS_SHIFT | at,
-                     __ATOMIC_RELEASE); /* partner: cfi_rows_at */
+                     __ATOMIC_RELEASE); /* partner: cfi_rows_entry */
     return row;
 }
 

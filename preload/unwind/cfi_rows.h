@@ -6,7 +6,7 @@
  * bytes of code to a line of entries (collisions: 0.8 % more instructions), half of the entries (no faster).
  *
  * Memory orders: an entry is stored with release, after its row, and loaded with acquire. Threads: any,
- * lock-free.  Signals: safe.  Heap: never. */
+ * lock-free; a cfi_rows_late is its owner's alone.  Signals: safe.  Heap: never. */
 #ifndef HEAPTALLY_CFI_ROWS_H
 #define HEAPTALLY_CFI_ROWS_H
 
@@ -23,9 +23,14 @@
 /* (atomic) The coded PC, and below it which row it has; 0: none. */
 extern uint64_t cfi_rows[1u << CFI_ROWS_BITS];
 
-/* (atomic) Never changed once set: an entry that is being dropped may yet be read. The first is CFI_NO_CODE,
- * so that what an empty entry says, PC 0 has row 0, is right. */
+/* (atomic) Never changed once set: an entry that is being dropped may yet be read. */
 extern uint64_t cfi_rows_distinct[CFI_ROWS_DISTINCT];
+
+/* Before a thread's first look-up. The first row is CFI_NO_CODE, so that what an empty entry says, PC 0 has
+ * row 0, is right. Not from the file, whose data would grow by the whole table. */
+static inline void cfi_rows_open(void) {
+    __atomic_store_n(&cfi_rows_distinct[0], (uint64_t)CFI_NO_CODE, __ATOMIC_RELAXED);
+}
 
 /* Reads the row and enters it at its place or next to it. */
 struct cfi_row cfi_rows_fill(uint64_t pc);
@@ -80,11 +85,15 @@ struct cfi_rows_late {
     uint64_t entries[1u << CFI_ROWS_LATE_BITS]; /* all 0: none */
 };
 
+static inline size_t cfi_rows_late_place(uint64_t pc) {
+    return pc * 0x9E3779B97F4A7C15u >> (64 - CFI_ROWS_LATE_BITS);
+}
+
 /* As cfi_rows_find, and keeps the entry. */
 struct cfi_row cfi_rows_find_beyond(uint64_t *late, uint64_t pc);
 
 static inline struct cfi_row cfi_rows_find_late(struct cfi_rows_late *self, uint64_t pc) {
-    uint64_t *late = &self->entries[pc * 0x9E3779B97F4A7C15u >> (64 - CFI_ROWS_LATE_BITS)];
+    uint64_t *late = &self->entries[cfi_rows_late_place(pc)];
     if (__builtin_expect(*late >> CFI_ROWS_SHIFT == pc, 1))
         return cfi_rows_of(*late);
     return cfi_rows_find_beyond(late, pc);

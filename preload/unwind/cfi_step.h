@@ -65,7 +65,7 @@ struct walked {
     struct cfi_row row; /* how to step out of it */
 };
 
-/* Frames are below 1 GiB: what is further away is nonsense. */
+/* Frames are below 1 GiB: what is further away is nonsense, if it is not on the stack that is known. */
 static inline bool plausible(uintptr_t cfa, uintptr_t sp, unsigned bits) {
     return cfa - sp - 8 < (uintptr_t)1 << bits;
 }
@@ -90,8 +90,9 @@ static inline bool guess_holds(uintptr_t sp, uintptr_t cfa) {
     if (!plausible(cfa, sp, 18) || (cfa & 7) != 0)
         return false;
     uintptr_t page = sp & ~(KNOWN_MEMORY_PAGE - 1), first = cfa - 16;
-    return (first >= page && cfa <= page + KNOWN_MEMORY_PAGE) ||
-           (sys_readable((const void *)first) && sys_readable((const void *)(cfa - 8)));
+    bool near = first >= page && cfa <= page + KNOWN_MEMORY_PAGE;
+    return (near || (sys_readable((const void *)first) && sys_readable((const void *)(cfa - 8)))) &&
+           word_at(cfa - 8) >> 48 == 0; /* else it may look coded */
 }
 
 /* A row that says more than a register plus a constant: what is special about it. STEPPED: *cfa is what the

@@ -1,10 +1,10 @@
 /* stack_hash.h - the hash of a call stack: two polynomials of its frames modulo the Mersenne prime p = 2^61 -
  * 1, each at a secret point (struct ht_stack of the format says what for, and how seldom two stacks meet).
  *
- * 2^61 = 1 (mod p), so what lies above bit 61 is added to what lies below. A value on the way is below 2^62
- * and only congruent; stack_hash_canonical gives the one in [0, p). With points below 2^60 that is closed: a
- * value times a point plus a coefficient is below 2^122, so its two parts of 61 bits add up to less than
- * 2^62. */
+ * 2^61 = 1 (mod p), so what lies above bit 61 is added to what lies below. A value on the way is below 3 *
+ * 2^61 and only congruent; stack_hash_canonical gives the one in [0, p). With points below 2^59 that is
+ * closed: of a value times a point the part below bit 61 is below 2^61, the part above is below 2^61 too, and
+ * so is a coefficient. */
 #ifndef HEAPTALLY_STACK_HASH_H
 #define HEAPTALLY_STACK_HASH_H
 

@@ -6,9 +6,10 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
-enum { THREADS = 500, BLOCKS = 3, STACK_BYTES = 256 << 10, BYTES_EACH = 72 << 10 };
+enum { THREADS = 500, BLOCKS = 3, STACK_BYTES = 256 << 10, PAGES_EACH = 30 };
 
 static pthread_barrier_t all_have, all_may_end;
 
@@ -39,6 +40,7 @@ static void *live(void *argument) {
 int main(void) {
     static pthread_t ids[THREADS];
     pthread_attr_t small;
+    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* pages are what is counted */
     CHECK(pthread_attr_init(&small) == 0 && pthread_attr_setstacksize(&small, STACK_BYTES) == 0);
     CHECK(pthread_barrier_init(&all_have, NULL, THREADS + 1) == 0);
     CHECK(pthread_barrier_init(&all_may_end, NULL, THREADS + 1) == 0);
@@ -50,7 +52,7 @@ int main(void) {
     pthread_barrier_wait(&all_may_end);
     for (size_t i = 0; i < THREADS; i++)
         CHECK(pthread_join(ids[i], NULL) == 0);
-    CHECK(each < BYTES_EACH);
+    CHECK(each < PAGES_EACH * sysconf(_SC_PAGESIZE));
     say("five hundred threads\n");
     return 0;
 }

@@ -72,7 +72,9 @@ static void does_not_keep_guesses(void **state) {
 /* Neither of an empty entry nor of one that differs from it in the bits that no address has. */
 static void tells_what_is_no_code(void **state) {
     (void)state;
+    cfi_rows_forget();
     for (int filled = 0; filled < 2; filled++) {
+        assert_int_equal(cfi_rows_find(UINT64_MAX).kind, CFI_NO_CODE);
         assert_int_equal(cfi_rows_find(0).kind, CFI_NO_CODE);
         assert_int_equal(cfi_rows_find(STACK_EXACT).kind, CFI_NO_CODE);
         for (unsigned bit = 48; bit < 64; bit++)
@@ -84,9 +86,14 @@ static void tells_what_is_no_code(void **state) {
     }
 }
 
+static bool is_late(const struct cfi_rows_late *late, uint64_t pc) {
+    return late->entries[cfi_rows_late_place(pc)] >> CFI_ROWS_SHIFT == pc;
+}
+
 /* In front of the cache, with more addresses than have places there: each is found, and found again. */
 static void keeps_the_late_ones_too(void **state) {
     static struct cfi_rows_late late;
+    uint32_t kept = 0;
     (void)state;
     for (int again = 0; again < 2; again++)
         for (uint32_t i = 0; i < ADDRESSES; i++) {
@@ -94,8 +101,18 @@ static void keeps_the_late_ones_too(void **state) {
             assert_true(same(cfi_rows_find_late(&late, address(i)), described(address(i))));
             assert_true(same(cfi_rows_find_late(&late, exact), described(exact)));
             assert_true(same(cfi_rows_find_late(&late, exact), described(exact)));
+            if (is_cached(exact)) { /* then it is kept by now, and another's has made way */
+                assert_true(is_late(&late, exact));
+                kept++;
+            }
         }
+    assert_true(kept > ADDRESSES);
     assert_int_equal(cfi_rows_find_late(&late, 0).kind, CFI_NO_CODE);
+    uint64_t last = address(ADDRESSES - 1);
+    assert_true(same(cfi_rows_find_late(&late, last), described(last)));
+    assert_true(same(cfi_rows_find_late(&late, last), described(last)));
+    cfi_rows_forget();
+    assert_true(is_late(&late, last)); /* what is late is its owner's to forget */
     cfi_rows_forget_late(&late);
     for (uint32_t i = 0; i < sizeof late.entries / sizeof *late.entries; i++)
         assert_int_equal(late.entries[i], 0);
@@ -125,6 +142,7 @@ static void bears_others_that_fill_and_drop_it(void **state) {
 }
 
 int main(void) {
+    cfi_rows_open();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_what_the_description_says),
         cmocka_unit_test(keeps_what_fits_until_it_is_dropped),
