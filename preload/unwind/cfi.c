@@ -37,6 +37,7 @@
 #include "../platform/arena.h"
 
 #include <stddef.h>
+#include <string.h>
 
 struct cfi_stack cfi_none;
 
@@ -130,22 +131,63 @@ static struct memo *next_place(struct cfi_stack *self, const struct memo *memo, 
     return &self->memos[(place ^ word) * 0x9E3779B97F4A7C15u >> (64 - MEMO_BITS)];
 }
 
+static uint32_t end_of(const struct memo *memo) {
+    uint32_t at = 0;
+    while (memo->words[at].slot != (uintptr_t)memo)
+        at++;
+    return at;
+}
+
+/* end: which word of `from` is that. */
+static void put_memo(struct memo *to, const struct memo *from, uint32_t end) {
+    to->pc = 0; /* a handler on top of this one may never come back here */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    memcpy((char *)to + sizeof to->pc, (const char *)from + sizeof from->pc, sizeof *to - sizeof to->pc);
+    to->words[end].slot = (uintptr_t)to;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    to->pc = from->pc;
+}
+
+/* What was found next to `first`, because that differs in the word at `slot`, takes its place. Both have read
+ * that word, since what is read next follows from what was read before; so who differs there, or earlier, is
+ * found as ever. Who differs later is looked for in vain once. What a memo says does not depend on its place.
+ */
+static __attribute__((noinline)) void change_places(struct cfi_stack *self, struct memo *first,
+                                                    const struct memo *found, uintptr_t slot) {
+    uint32_t at = 0;
+    while (first->words[at].slot != slot)
+        at++;
+    struct memo *place = next_place(self, first, first->words[at].value), moved = *found;
+    uint32_t end = end_of(found);
+    if (place == first)
+        return;
+    put_memo(place, first, end_of(first));
+    put_memo(first, &moved, end);
+}
+
 uint32_t cfi_recall(struct call_stack *stack, uintptr_t pc, uintptr_t sp, uintptr_t bp, uintptr_t slot) {
     struct cfi_stack *self = stack->cfi;
     if (!cfi_is_current(self))
         return 0;
-    const struct memo *memo = cfi_first_place(self, pc, sp);
+    struct memo *memo = cfi_first_place(self, pc, sp), *before = NULL;
+    uintptr_t differs = 0;
     for (int more = MEMO_PLACES; slot != (uintptr_t)memo;) {
         if (slot != 0) {
             if (--more == 0)
                 break;
+            before = memo;
+            differs = slot;
             memo = next_place(self, memo, word_at(slot));
         }
         if (!cfi_begins(memo, pc, sp) || !cfi_is_based(self, memo, bp))
             break;
         slot = cfi_changed_slot(memo);
-        if (slot == (uintptr_t)memo && cfi_is_kept(stack, self, memo))
-            return memo->value;
+        if (slot == (uintptr_t)memo && cfi_is_kept(stack, self, memo)) {
+            uint32_t value = memo->value;
+            if (before != NULL && unlikely(++self->later % MEMO_TURN == 0))
+                change_places(self, before, memo, differs);
+            return value;
+        }
     }
     self->vacant = (uint32_t)(memo - self->memos);
     self->missed = true;

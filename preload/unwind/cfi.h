@@ -23,11 +23,14 @@ struct word {
  * The base is the same again if its state is, and the hash of all that lies below it.
  *
  * The first place to look is given by pc and sp. Stacks that have these in common differ in some word: what a
- * memo does not have, but memory does, gives the next place, so each place decides by another word. */
+ * memo does not have, but memory does, gives the next place, so each place decides by another word. Now and
+ * then a memo changes places with the one before it, so that stacks that are often met come to be found at
+ * first. */
 #define MEMO_WORDS  10
 #define MEMO_BITS   9
 #define MEMO_COUNT  (1u << MEMO_BITS)
 #define MEMO_PLACES 4
+#define MEMO_TURN   32u /* one of so many that are found later moves forward */
 
 struct memo {
     uintptr_t pc; /* the newest frame's; 0: none */
@@ -64,6 +67,7 @@ struct cfi_stack {
     bool guessed;         /* the last walk went by a guess */
     bool missed;          /* the last look was for this very stack, in vain */
     uint32_t vacant;      /* where it ended: the place for a new memo */
+    uint32_t later;       /* looks that ended well, but not in the first place */
     struct walked *walk;  /* newest first */
     uintptr_t
         *extra_slot; /* of kept frames from FROM_REALIGNED (their CFA's) and FROM_SIGNAL (their rsp's) */
