@@ -8,6 +8,7 @@
 
 #include "../platform/sys.h"
 
+#include <signal.h>
 #include <stddef.h>
 #include <ucontext.h>
 
