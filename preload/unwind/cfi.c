@@ -246,7 +246,8 @@ static void forget_all(struct call_stack *stack, uint32_t generation) {
 /* ---- a whole stack ---- */
 
 /* Puts the walked frames on top of the `kept` oldest ones. There is room for them. */
-static inline __attribute__((always_inline)) void append(struct call_stack *stack, uint32_t kept, const struct walked *end) {
+static inline __attribute__((always_inline)) void append(struct call_stack *stack, uint32_t kept,
+                                                         const struct walked *end) {
     struct cfi_stack *self = stack->cfi;
     const struct walked *first = self->walk, *walked = end;
     struct frame *frame = self->frames + kept;
@@ -292,7 +293,8 @@ static inline void rejoin(struct call_stack *stack, uint32_t at, const struct st
 }
 
 /* The walk has met nothing that was kept. */
-static __attribute__((noinline)) void begin_with_walk(struct call_stack *stack, bool cut, const struct walked *end) {
+static __attribute__((noinline)) void begin_with_walk(struct call_stack *stack, bool cut,
+                                                      const struct walked *end) {
     if (cut && !stack->cut) /* what memos say of a whole stack is not of a cut one */
         forget_memos(stack->cfi);
     stack->cut = cut;
