@@ -66,8 +66,7 @@ static void start_anew(struct call_stack *stack) {
     stack->count = 0;
 }
 
-/* All in one mapping: where there is no memory, none is left behind, however often that is tried. False:
- * none.
+/* All in one mapping: without memory nothing is left behind, however often that is tried. False: no memory.
  */
 static bool make(struct call_stack *stack) {
     size_t capacity = stack->capacity; /* of all, since nframe may change up to that (call_stack_keep) */

@@ -28,8 +28,6 @@ static const uint32_t code[] = {0xa9bf7bfd, 0xaa0103fd, 0xd63f0000, 0xa8c17bfd, 
 
 typedef void (*jit)(void (*function)(void), uintptr_t frame_pointer);
 
-int main(void);
-
 static sigjmp_buf back;
 
 static void on_fault(int number) {
@@ -46,12 +44,13 @@ static void jump_to(uintptr_t address) {
 }
 
 static void jump_to_nowhere(void) {
-    const uintptr_t none[] = {0, 8, (uintptr_t)1 << 48, (uintptr_t)1 << 49, (uintptr_t)main, UINTPTR_MAX};
+    const uintptr_t none[] = {
+        0, 8, (uintptr_t)1 << 48, (uintptr_t)1 << 49, (uintptr_t)make | (uintptr_t)1 << 49, UINTPTR_MAX};
     struct sigaction action = {.sa_handler = on_fault};
     CHECK(sigaction(SIGSEGV, &action, NULL) == 0 && sigaction(SIGBUS, &action, NULL) == 0);
     for (int round = 0; round < 20; round++)
         for (size_t i = 0; i < sizeof none / sizeof *none; i++)
-            jump_to(none[i] != (uintptr_t)main ? none[i] : none[i] | (uintptr_t)1 << 49);
+            jump_to(none[i]);
 }
 
 int main(void) {
@@ -66,9 +65,9 @@ int main(void) {
     memcpy(&compiled, &place, sizeof compiled);
     void *heap = TAKE(calloc(1, 64), 64);
     const uintptr_t returns[][2] = {{0, 0},
-                                    {0, (uintptr_t)main | (uintptr_t)1 << 48},
-                                    {0, (uintptr_t)main | (uintptr_t)1 << 49},
-                                    {0, (uintptr_t)main | (uintptr_t)1 << 63},
+                                    {0, (uintptr_t)make | (uintptr_t)1 << 48},
+                                    {0, (uintptr_t)make | (uintptr_t)1 << 49},
+                                    {0, (uintptr_t)make | (uintptr_t)1 << 63},
                                     {0, (uintptr_t)1 << 49},
                                     {0, UINTPTR_MAX}};
     const uintptr_t lies[] = {(uintptr_t)returns[0],

@@ -1,29 +1,15 @@
 /* many_threads.c - five hundred threads at once, each of which allocates a little: what the tracer keeps for
  * one that lives is bounded, and is not touched before it is needed. */
+#include "resident.h"
 #include "tally.h"
 
-#include <fcntl.h>
 #include <pthread.h>
-#include <stdint.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 enum { THREADS = 500, BLOCKS = 3, STACK_BYTES = 256 << 10, PAGES_EACH = 30 };
 
 static pthread_barrier_t all_have, all_may_end;
-
-/* Of this process, to the page (statm may be 64 pages a thread behind). */
-static long resident_bytes(void) {
-    static char text[4096];
-    int file = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
-    CHECK(file >= 0);
-    ssize_t length = read(file, text, sizeof text - 1);
-    CHECK(length > 0 && close(file) == 0);
-    const char *line = strstr(text, "\nRss:");
-    CHECK(line != NULL);
-    return strtol(line + 5, NULL, 10) * 1024;
-}
 
 static void *live(void *argument) {
     void *blocks[BLOCKS];
@@ -45,6 +31,7 @@ int main(void) {
     CHECK(pthread_barrier_init(&all_have, NULL, THREADS + 1) == 0);
     CHECK(pthread_barrier_init(&all_may_end, NULL, THREADS + 1) == 0);
     long before = resident_bytes();
+    CHECK(before > 0);
     for (size_t i = 0; i < THREADS; i++)
         CHECK(pthread_create(&ids[i], &small, live, NULL) == 0);
     pthread_barrier_wait(&all_have);
